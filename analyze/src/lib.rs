@@ -1,0 +1,1 @@
+//! Opens a dataset and computes query statistics and graph metrics.

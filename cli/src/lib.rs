@@ -1,0 +1,1 @@
+//! The tg command: parses flags, joins the crates, renders events and reports, picks the exit code.

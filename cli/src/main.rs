@@ -1,0 +1,2 @@
+//! The `tg` binary.
+fn main() {}

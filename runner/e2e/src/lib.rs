@@ -1,0 +1,1 @@
+//! Fixture plans and whole-tool tests.

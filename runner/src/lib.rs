@@ -1,0 +1,1 @@
+//! Turns a resolved composition into processes and a stream of events; hosts the sync service.

@@ -1,0 +1,1 @@
+//! What the author of a test plan imports: parameters, events, metrics, sync client, recorders.
