@@ -2,10 +2,7 @@
 //!
 //! The `TEST_*` names are those of Testground's SDKs; the `TG_*` names are ours and optional for a plan.
 
-#![expect(
-    missing_docs,
-    reason = "the constants are described in the table of the reference page"
-)]
+#![expect(missing_docs, reason = "the constants are described in the table of the reference page")]
 
 pub const TEST_PLAN: &str = "TEST_PLAN";
 pub const TEST_CASE: &str = "TEST_CASE";
@@ -66,11 +63,7 @@ mod tests {
         // The first output of splitmix64 from state 0, from the reference implementation.
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
         let base = instance_seed(1, "servers", 0);
-        for other in [
-            instance_seed(2, "servers", 0),
-            instance_seed(1, "clients", 0),
-            instance_seed(1, "servers", 1),
-        ] {
+        for other in [instance_seed(2, "servers", 0), instance_seed(1, "clients", 0), instance_seed(1, "servers", 1)] {
             assert_ne!(base, other);
         }
     }

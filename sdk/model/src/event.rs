@@ -207,35 +207,15 @@ mod tests {
             line,
             r#"{"seq":3,"ts":5,"type":"instance_finished","instance":"single/0","outcome":"timed-out","as_expected":false,"reason":"late","evidence":{},"elapsed_ns":7}"#
         );
-        assert_eq!(
-            serde_json::from_str::<RunEvent>(&line).expect("it parses"),
-            event
-        );
+        assert_eq!(serde_json::from_str::<RunEvent>(&line).expect("it parses"), event);
     }
 
     #[test]
     fn a_tally_survives_json() {
         let mut tally = Tally::new();
-        tally
-            .entry("a".parse().expect("a name"))
-            .or_default()
-            .insert(Outcome::NotStarted, 2);
-        let kind = EventKind::RunFinished {
-            verdict: Verdict::Failed,
-            tally,
-            elapsed_ns: 1,
-        };
-        let line = serde_json::to_string(&RunEvent {
-            seq: 1,
-            ts: 2,
-            kind: kind.clone(),
-        })
-        .expect("it serialises");
-        assert_eq!(
-            serde_json::from_str::<RunEvent>(&line)
-                .expect("it parses")
-                .kind,
-            kind
-        );
+        tally.entry("a".parse().expect("a name")).or_default().insert(Outcome::NotStarted, 2);
+        let kind = EventKind::RunFinished { verdict: Verdict::Failed, tally, elapsed_ns: 1 };
+        let line = serde_json::to_string(&RunEvent { seq: 1, ts: 2, kind: kind.clone() }).expect("it serialises");
+        assert_eq!(serde_json::from_str::<RunEvent>(&line).expect("it parses").kind, kind);
     }
 }

@@ -43,37 +43,19 @@ impl Exit {
     pub const TABLE: [(Self, &str); 16] = [
         (Self::Ok, "done, and as expected"),
         (Self::Fault, "a fault of tg itself"),
-        (
-            Self::Usage,
-            "wrong usage: a flag, a name, a file that you wrote",
-        ),
-        (
-            Self::NotAsExpected,
-            "instances did not do what was expected of them",
-        ),
+        (Self::Usage, "wrong usage: a flag, a name, a file that you wrote"),
+        (Self::NotAsExpected, "instances did not do what was expected of them"),
         (Self::Cancelled, "the run was cancelled"),
         (Self::Deadline, "the run met its deadline"),
         (Self::Build, "a build failed"),
-        (
-            Self::Environment,
-            "the environment lacks something: a tool, a port, disk space, a writable home",
-        ),
+        (Self::Environment, "the environment lacks something: a tool, a port, disk space, a writable home"),
         (Self::RunNotFound, "no run of that name"),
-        (
-            Self::Format,
-            "a stored format that this build of tg cannot read",
-        ),
+        (Self::Format, "a stored format that this build of tg cannot read"),
         (Self::Notes, "there are notes, and --strict was given"),
-        (
-            Self::Source,
-            "the source cannot be reached, or refuses access",
-        ),
+        (Self::Source, "the source cannot be reached, or refuses access"),
         (Self::Busy, "another collect of the same run is going on"),
         (Self::NoData, "not enough data for the answer"),
-        (
-            Self::Assertion,
-            "an assertion failed, or a comparison came out worse",
-        ),
+        (Self::Assertion, "an assertion failed, or a comparison came out worse"),
         (Self::NotComparable, "the runs cannot be compared"),
     ];
 }

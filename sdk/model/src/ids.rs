@@ -18,21 +18,14 @@ pub struct BadName {
 }
 
 fn check(what: &'static str, text: &str, longest: usize) -> Result<(), BadName> {
-    let bad = |why| BadName {
-        what,
-        text: text.chars().take(80).collect(),
-        why,
-    };
+    let bad = |why| BadName { what, text: text.chars().take(80).collect(), why };
     if text.is_empty() {
         return Err(bad("it is empty"));
     }
     if text.len() > longest {
         return Err(bad("it is too long"));
     }
-    if !text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    {
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
         return Err(bad("use letters, digits, `-`, `_` and `.` only"));
     }
     if !text.as_bytes()[0].is_ascii_alphanumeric() {
@@ -105,13 +98,9 @@ impl RunId {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
         let (year, month, day) = civil_from_days(days);
-        let tail: String = (0..4)
-            .map(|i| char::from(ALPHABET[(random >> (5 * i)) as usize & 31]))
-            .collect();
+        let tail: String = (0..4).map(|i| char::from(ALPHABET[(random >> (5 * i)) as usize & 31])).collect();
         let (h, m, s, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
-        Self(format!(
-            "{year:04}{month:02}{day:02}-{h:02}{m:02}{s:02}{milli:03}-{tail}"
-        ))
+        Self(format!("{year:04}{month:02}{day:02}-{h:02}{m:02}{s:02}{milli:03}-{tail}"))
     }
 }
 
@@ -148,21 +137,10 @@ impl fmt::Display for InstanceId {
 impl FromStr for InstanceId {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
-        let bad = |why| BadName {
-            what: "instance",
-            text: text.chars().take(80).collect(),
-            why,
-        };
-        let (group, index) = text
-            .split_once('/')
-            .ok_or_else(|| bad("write it as `group/3`"))?;
-        let index = index
-            .parse()
-            .or(Err(bad("what follows the `/` must be a number")))?;
-        Ok(Self {
-            group: group.parse()?,
-            index,
-        })
+        let bad = |why| BadName { what: "instance", text: text.chars().take(80).collect(), why };
+        let (group, index) = text.split_once('/').ok_or_else(|| bad("write it as `group/3`"))?;
+        let index = index.parse().or(Err(bad("what follows the `/` must be a number")))?;
+        Ok(Self { group: group.parse()?, index })
     }
 }
 
@@ -188,10 +166,7 @@ mod tests {
         let id = RunId::new(1_795_385_730_417, 0);
         assert_eq!(id.as_str(), "20261122-221530417-aaaa");
         assert!(RunId::new(1_795_385_730_418, 0) > RunId::new(1_795_385_730_417, u32::MAX));
-        assert_eq!(
-            RunId::new(951_827_696_000, 1).as_str(),
-            "20000229-123456000-baaa"
-        );
+        assert_eq!(RunId::new(951_827_696_000, 1).as_str(), "20000229-123456000-baaa");
     }
 
     #[test]
@@ -207,8 +182,6 @@ mod tests {
         let id: InstanceId = "servers/12".parse().expect("a good id");
         assert_eq!((id.group.as_str(), id.index), ("servers", 12));
         assert_eq!(id.to_string(), "servers/12");
-        assert!(
-            "servers".parse::<InstanceId>().is_err() && "servers/x".parse::<InstanceId>().is_err()
-        );
+        assert!("servers".parse::<InstanceId>().is_err() && "servers/x".parse::<InstanceId>().is_err());
     }
 }

@@ -39,23 +39,15 @@ pub fn run_dir(home: &Path, run: &RunId) -> PathBuf {
 
 /// `<run>/outputs/<group>/<index>`.
 pub fn outputs_dir(run_dir: &Path, id: &InstanceId) -> PathBuf {
-    run_dir
-        .join(OUTPUTS_DIR)
-        .join(id.group.as_str())
-        .join(id.index.to_string())
+    run_dir.join(OUTPUTS_DIR).join(id.group.as_str()).join(id.index.to_string())
 }
 
 /// `<run>/logs/<group>/<index>`.
 pub fn logs_dir(run_dir: &Path, id: &InstanceId) -> PathBuf {
-    run_dir
-        .join(LOGS_DIR)
-        .join(id.group.as_str())
-        .join(id.index.to_string())
+    run_dir.join(LOGS_DIR).join(id.group.as_str()).join(id.index.to_string())
 }
 
 /// `dataset/<table>/part-0000.parquet`, relative to the run's folder.
 pub fn part_file(table: &str, part: u32) -> PathBuf {
-    Path::new(DATASET_DIR)
-        .join(table)
-        .join(format!("part-{part:04}.parquet"))
+    Path::new(DATASET_DIR).join(table).join(format!("part-{part:04}.parquet"))
 }

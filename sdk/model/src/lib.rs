@@ -11,6 +11,7 @@ pub mod layout;
 pub mod outcome;
 pub mod record;
 pub mod run;
+pub mod spec;
 pub mod sync;
 pub mod table;
 
@@ -19,3 +20,4 @@ pub use exit::Exit;
 pub use ids::{GroupName, InstanceId, RunId};
 pub use outcome::{Evidence, Expect, Outcome, Verdict};
 pub use run::RunFile;
+pub use spec::{GroupSpec, RunSpec};

@@ -118,15 +118,9 @@ impl Expect {
     pub fn met_by(self, outcome: Outcome, exit_code: Option<i32>) -> bool {
         match self {
             Self::Ok => outcome == Outcome::Ok,
-            Self::Exit(code) => {
-                exit_code == Some(code)
-                    && !matches!(outcome, Outcome::TimedOut | Outcome::Cancelled)
-            }
+            Self::Exit(code) => exit_code == Some(code) && !matches!(outcome, Outcome::TimedOut | Outcome::Cancelled),
             Self::Killed => outcome == Outcome::Killed,
-            Self::Anything => !matches!(
-                outcome,
-                Outcome::NotStarted | Outcome::Lost | Outcome::Cancelled
-            ),
+            Self::Anything => !matches!(outcome, Outcome::NotStarted | Outcome::Lost | Outcome::Cancelled),
         }
     }
 }
@@ -237,10 +231,7 @@ pub struct Evidence {
     pub panic: Option<String>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
@@ -274,10 +265,7 @@ impl Evidence {
             return (Outcome::NotStarted, why.clone());
         }
         if let Some(text) = &self.crash {
-            return (
-                Outcome::Crashed,
-                format!("the plan told of a crash: {text}"),
-            );
+            return (Outcome::Crashed, format!("the plan told of a crash: {text}"));
         }
         if self.oom {
             return (Outcome::Oom, "killed for want of memory".to_owned());
@@ -286,26 +274,17 @@ impl Evidence {
             return (Outcome::Evicted, "removed by the cluster".to_owned());
         }
         if let Some(text) = &self.failure {
-            return (
-                Outcome::Failed,
-                format!("the plan told of a failure: {text}"),
-            );
+            return (Outcome::Failed, format!("the plan told of a failure: {text}"));
         }
         match self.stopped {
             Some(Stopped::Fault) => {
                 return (Outcome::Killed, "killed by a fault on schedule".to_owned());
             }
             Some(Stopped::Deadline) => {
-                return (
-                    Outcome::TimedOut,
-                    "still running at the deadline".to_owned(),
-                );
+                return (Outcome::TimedOut, "still running at the deadline".to_owned());
             }
             Some(Stopped::Cancel) => {
-                return (
-                    Outcome::Cancelled,
-                    "still running when the run was cancelled".to_owned(),
-                );
+                return (Outcome::Cancelled, "still running when the run was cancelled".to_owned());
             }
             None => {}
         }
@@ -313,31 +292,17 @@ impl Evidence {
             return (Outcome::Lost, why.clone());
         }
         match self.ended {
-            Some(Ended::Signal(signal)) if OWN_SIGNALS.contains(&signal) => (
-                Outcome::Crashed,
-                format!("ended by its own signal {signal}"),
-            ),
-            Some(Ended::Signal(signal)) => (
-                Outcome::Killed,
-                format!("ended by signal {signal} from outside"),
-            ),
+            Some(Ended::Signal(signal)) if OWN_SIGNALS.contains(&signal) => {
+                (Outcome::Crashed, format!("ended by its own signal {signal}"))
+            }
+            Some(Ended::Signal(signal)) => (Outcome::Killed, format!("ended by signal {signal} from outside")),
             Some(Ended::Code(0)) if self.successes > 0 => {
-                let told = if self.successes == 1 {
-                    String::new()
-                } else {
-                    format!(", told {} times", self.successes)
-                };
+                let told = if self.successes == 1 { String::new() } else { format!(", told {} times", self.successes) };
                 (Outcome::Ok, format!("success and exit code 0{told}"))
             }
-            Some(Ended::Code(0)) => (
-                Outcome::Incomplete,
-                "exit code 0, but it never said how it went".to_owned(),
-            ),
+            Some(Ended::Code(0)) => (Outcome::Incomplete, "exit code 0, but it never said how it went".to_owned()),
             Some(Ended::Code(code)) => match &self.panic {
-                Some(text) => (
-                    Outcome::Crashed,
-                    format!("exit code {code} after a panic: {text}"),
-                ),
+                Some(text) => (Outcome::Crashed, format!("exit code {code} after a panic: {text}")),
                 None => (Outcome::Failed, format!("exit code {code}")),
             },
             None => (Outcome::Lost, "no end of it is known".to_owned()),
@@ -354,10 +319,7 @@ impl Evidence {
 
     /// What went wrong in the plan's own words, if it said so.
     pub fn error(&self) -> Option<&str> {
-        self.crash
-            .as_deref()
-            .or(self.failure.as_deref())
-            .or(self.panic.as_deref())
+        self.crash.as_deref().or(self.failure.as_deref()).or(self.panic.as_deref())
     }
 }
 
@@ -365,6 +327,7 @@ impl Evidence {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "every field that it fills is optional")]
     fn told(text: &str) -> Option<String> {
         Some(text.to_owned())
     }
@@ -372,143 +335,28 @@ mod tests {
     #[test]
     fn the_table_of_evidence_holds_row_by_row() {
         let none = Evidence::default;
-        let exit = |code| Evidence {
-            ended: Some(Ended::Code(code)),
-            ..none()
-        };
-        let signal = |n| Evidence {
-            ended: Some(Ended::Signal(n)),
-            ..none()
-        };
+        let exit = |code| Evidence { ended: Some(Ended::Code(code)), ..none() };
+        let signal = |n| Evidence { ended: Some(Ended::Signal(n)), ..none() };
         let rows = [
-            (
-                Evidence {
-                    not_started: told("no such file"),
-                    ..none()
-                },
-                Outcome::NotStarted,
-            ),
-            (
-                Evidence {
-                    crash: told("boom"),
-                    failure: told("f"),
-                    successes: 1,
-                    ..exit(0)
-                },
-                Outcome::Crashed,
-            ),
-            (
-                Evidence {
-                    oom: true,
-                    ..signal(9)
-                },
-                Outcome::Oom,
-            ),
-            (
-                Evidence {
-                    evicted: true,
-                    ..signal(9)
-                },
-                Outcome::Evicted,
-            ),
-            (
-                Evidence {
-                    failure: told("no"),
-                    successes: 1,
-                    ..exit(0)
-                },
-                Outcome::Failed,
-            ),
-            (
-                Evidence {
-                    failure: told("no"),
-                    stopped: Some(Stopped::Deadline),
-                    ..signal(9)
-                },
-                Outcome::Failed,
-            ),
-            (
-                Evidence {
-                    stopped: Some(Stopped::Fault),
-                    ..signal(9)
-                },
-                Outcome::Killed,
-            ),
-            (
-                Evidence {
-                    stopped: Some(Stopped::Deadline),
-                    successes: 1,
-                    ..signal(15)
-                },
-                Outcome::TimedOut,
-            ),
-            (
-                Evidence {
-                    stopped: Some(Stopped::Cancel),
-                    ..exit(0)
-                },
-                Outcome::Cancelled,
-            ),
-            (
-                Evidence {
-                    lost: told("agent gone"),
-                    successes: 1,
-                    ..none()
-                },
-                Outcome::Lost,
-            ),
+            (Evidence { not_started: told("no such file"), ..none() }, Outcome::NotStarted),
+            (Evidence { crash: told("boom"), failure: told("f"), successes: 1, ..exit(0) }, Outcome::Crashed),
+            (Evidence { oom: true, ..signal(9) }, Outcome::Oom),
+            (Evidence { evicted: true, ..signal(9) }, Outcome::Evicted),
+            (Evidence { failure: told("no"), successes: 1, ..exit(0) }, Outcome::Failed),
+            (Evidence { failure: told("no"), stopped: Some(Stopped::Deadline), ..signal(9) }, Outcome::Failed),
+            (Evidence { stopped: Some(Stopped::Fault), ..signal(9) }, Outcome::Killed),
+            (Evidence { stopped: Some(Stopped::Deadline), successes: 1, ..signal(15) }, Outcome::TimedOut),
+            (Evidence { stopped: Some(Stopped::Cancel), ..exit(0) }, Outcome::Cancelled),
+            (Evidence { lost: told("agent gone"), successes: 1, ..none() }, Outcome::Lost),
             (signal(11), Outcome::Crashed),
-            (
-                Evidence {
-                    successes: 1,
-                    ..signal(6)
-                },
-                Outcome::Crashed,
-            ),
-            (
-                Evidence {
-                    successes: 1,
-                    ..signal(9)
-                },
-                Outcome::Killed,
-            ),
-            (
-                Evidence {
-                    panic: told("panicked at"),
-                    ..exit(101)
-                },
-                Outcome::Crashed,
-            ),
-            (
-                Evidence {
-                    panic: told("panicked at"),
-                    successes: 1,
-                    ..exit(0)
-                },
-                Outcome::Ok,
-            ),
-            (
-                Evidence {
-                    successes: 1,
-                    ..exit(3)
-                },
-                Outcome::Failed,
-            ),
+            (Evidence { successes: 1, ..signal(6) }, Outcome::Crashed),
+            (Evidence { successes: 1, ..signal(9) }, Outcome::Killed),
+            (Evidence { panic: told("panicked at"), ..exit(101) }, Outcome::Crashed),
+            (Evidence { panic: told("panicked at"), successes: 1, ..exit(0) }, Outcome::Ok),
+            (Evidence { successes: 1, ..exit(3) }, Outcome::Failed),
             (none(), Outcome::Lost),
-            (
-                Evidence {
-                    successes: 1,
-                    ..exit(0)
-                },
-                Outcome::Ok,
-            ),
-            (
-                Evidence {
-                    successes: 2,
-                    ..exit(0)
-                },
-                Outcome::Ok,
-            ),
+            (Evidence { successes: 1, ..exit(0) }, Outcome::Ok),
+            (Evidence { successes: 2, ..exit(0) }, Outcome::Ok),
             (exit(0), Outcome::Incomplete),
         ];
         for (evidence, wanted) in rows {
@@ -518,18 +366,9 @@ mod tests {
 
     #[test]
     fn expectations_turn_outcomes_into_a_verdict() {
-        assert!(
-            Expect::Exit(3).met_by(Outcome::Failed, Some(3))
-                && !Expect::Exit(3).met_by(Outcome::Failed, Some(4))
-        );
-        assert!(
-            Expect::Killed.met_by(Outcome::Killed, None)
-                && !Expect::Killed.met_by(Outcome::Ok, Some(0))
-        );
-        assert!(
-            Expect::Anything.met_by(Outcome::Crashed, Some(101))
-                && !Expect::Anything.met_by(Outcome::Lost, None)
-        );
+        assert!(Expect::Exit(3).met_by(Outcome::Failed, Some(3)) && !Expect::Exit(3).met_by(Outcome::Failed, Some(4)));
+        assert!(Expect::Killed.met_by(Outcome::Killed, None) && !Expect::Killed.met_by(Outcome::Ok, Some(0)));
+        assert!(Expect::Anything.met_by(Outcome::Crashed, Some(101)) && !Expect::Anything.met_by(Outcome::Lost, None));
         assert!("exit:x".parse::<Expect>().is_err() && "exit:256".parse::<Expect>().is_err());
         for text in ["ok", "exit:3", "killed", "anything"] {
             assert_eq!(text.parse::<Expect>().expect("known").to_string(), text);

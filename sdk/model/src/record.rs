@@ -259,9 +259,7 @@ pub fn is_own_table_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 40
         && name.as_bytes()[0].is_ascii_lowercase()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 #[cfg(test)]
@@ -289,9 +287,6 @@ mod tests {
             text,
             r#"{"v":1,"ts":9,"lookup":"1","kind":"step","step":"dial_error","peer":"p","error":"refused"}"#
         );
-        assert_eq!(
-            serde_json::from_str::<Lookup>(&text).expect("it parses"),
-            line
-        );
+        assert_eq!(serde_json::from_str::<Lookup>(&text).expect("it parses"), line);
     }
 }

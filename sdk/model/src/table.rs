@@ -72,21 +72,11 @@ pub enum Kind {
 }
 
 const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Column {
-    Column {
-        name,
-        kind,
-        nullable: false,
-        doc,
-    }
+    Column { name, kind, nullable: false, doc }
 }
 
 const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Column {
-    Column {
-        name,
-        kind,
-        nullable: true,
-        doc,
-    }
+    Column { name, kind, nullable: true, doc }
 }
 
 /// The first columns of every table.
@@ -95,16 +85,8 @@ const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Column {
 /// knows, has line 0.
 pub const COMMON: &[Column] = &[
     must("run_id", Kind::Text, "The run."),
-    must(
-        "file_id",
-        Kind::U32,
-        "The file that the row came from: `files.file_id`.",
-    ),
-    must(
-        "line",
-        Kind::U32,
-        "The line in that file, from 1; 0 where the row stands for the whole file.",
-    ),
+    must("file_id", Kind::U32, "The file that the row came from: `files.file_id`."),
+    must("line", Kind::U32, "The line in that file, from 1; 0 where the row stands for the whole file."),
 ];
 
 const INSTANCE: Column = must("instance", Kind::U32, "The instance: `instances.instance`.");
@@ -124,26 +106,10 @@ pub const RUNS: Table = Table {
         may("end_ts", Kind::Time, "When it ended."),
         must("instances", Kind::U32, "How many instances."),
         must("groups", Kind::U16, "How many groups."),
-        must(
-            "verdict",
-            Kind::Text,
-            "passed, failed, cancelled or unknown.",
-        ),
-        may(
-            "composition",
-            Kind::Text,
-            "The composition's text after its template was filled in.",
-        ),
-        may(
-            "series_id",
-            Kind::Text,
-            "The first run of the command that made this run.",
-        ),
-        must(
-            "config",
-            Kind::TextMap,
-            "What the matrix varied, and the run of the composition.",
-        ),
+        must("verdict", Kind::Text, "passed, failed, cancelled or unknown."),
+        may("composition", Kind::Text, "The composition's text after its template was filled in."),
+        may("series_id", Kind::Text, "The first run of the command that made this run."),
+        must("config", Kind::TextMap, "What the matrix varied, and the run of the composition."),
         may("repeat", Kind::U32, "The number of the repeat, from 0."),
     ],
     sort: &[],
@@ -154,44 +120,20 @@ pub const INSTANCES: Table = Table {
     name: "instances",
     doc: "One row per instance of the run, also of those that wrote nothing.",
     columns: &[
-        must(
-            "instance",
-            Kind::U32,
-            "The number of the instance in the run, from 0: groups by name, then index.",
-        ),
+        must("instance", Kind::U32, "The number of the instance in the run, from 0: groups by name, then index."),
         must("group", Kind::Text, "Its group."),
         must("group_seq", Kind::U32, "Its number in the group, from 0."),
         may("peer_idx", Kind::U32, "Its peer: `peers.peer_idx`."),
-        may(
-            "role",
-            Kind::Text,
-            "server, client, bootstrapper, honest, attacker, or the plan's own word.",
-        ),
+        may("role", Kind::Text, "server, client, bootstrapper, honest, attacker, or the plan's own word."),
         may("dialable", Kind::Bool, "Whether others can dial it."),
         must("params", Kind::TextMap, "Its parameters."),
         may("start_ts", Kind::Time, "When it began."),
         may("end_ts", Kind::Time, "When it ended."),
-        must(
-            "outcome",
-            Kind::Text,
-            "How it ended: the closed list of outcomes.",
-        ),
-        may(
-            "as_expected",
-            Kind::Bool,
-            "Whether the composition expected that; null for a run that tg did not run.",
-        ),
+        must("outcome", Kind::Text, "How it ended: the closed list of outcomes."),
+        may("as_expected", Kind::Bool, "Whether the composition expected that; null for a run that tg did not run."),
         may("reason", Kind::Text, "The outcome's reason in words."),
-        may(
-            "error",
-            Kind::Text,
-            "The plan's own words about its failure.",
-        ),
-        may(
-            "exit_code",
-            Kind::I32,
-            "The exit code, if it ended with one.",
-        ),
+        may("error", Kind::Text, "The plan's own words about its failure."),
+        may("exit_code", Kind::I32, "The exit code, if it ended with one."),
         may("signal", Kind::I32, "The signal that ended it, if one did."),
         may("ip", Kind::Text, "Its address on the data network."),
     ],
@@ -203,26 +145,10 @@ pub const PEERS: Table = Table {
     name: "peers",
     doc: "One row per peer id that occurs anywhere in the run.",
     columns: &[
-        must(
-            "peer_idx",
-            Kind::U32,
-            "The number of the peer in the run, from 0, in the order of the ids.",
-        ),
-        must(
-            "peer_id",
-            Kind::Text,
-            "The id in its one normal form (base58 of the multihash where it is one).",
-        ),
-        may(
-            "kad_id",
-            Kind::Kad,
-            "Its place in the keyspace: SHA-256 of the multihash's bytes.",
-        ),
-        may(
-            "instance",
-            Kind::U32,
-            "The instance that is this peer; null for a foreign one.",
-        ),
+        must("peer_idx", Kind::U32, "The number of the peer in the run, from 0, in the order of the ids."),
+        must("peer_id", Kind::Text, "The id in its one normal form (base58 of the multihash where it is one)."),
+        may("kad_id", Kind::Kad, "Its place in the keyspace: SHA-256 of the multihash's bytes."),
+        may("instance", Kind::U32, "The instance that is this peer; null for a foreign one."),
     ],
     sort: &["peer_idx"],
 };
@@ -233,17 +159,9 @@ pub const EVENTS: Table = Table {
     doc: "One row per event of an instance: start, message, success, failure, crash, stage.",
     columns: &[
         INSTANCE,
-        may(
-            "ts",
-            Kind::Time,
-            "When; absent where the SDK gives no time.",
-        ),
+        may("ts", Kind::Time, "When; absent where the SDK gives no time."),
         may("t_rel_ns", Kind::I64, "Nanoseconds since the run began."),
-        must(
-            "kind",
-            Kind::Text,
-            "start, message, success, failure, crash, stage_start or stage_end.",
-        ),
+        must("kind", Kind::Text, "start, message, success, failure, crash, stage_start or stage_end."),
         may("stage", Kind::Text, "The stage's name."),
         may("message", Kind::Text, "The message's text."),
         may("error", Kind::Text, "The error's text."),
@@ -260,18 +178,10 @@ pub const METRICS: Table = Table {
         INSTANCE,
         TS,
         T_REL,
-        must(
-            "source",
-            Kind::Text,
-            "results, diagnostics or run: the file's kind.",
-        ),
+        must("source", Kind::Text, "results, diagnostics or run: the file's kind."),
         must("name", Kind::Text, "The metric's name without tags."),
         must("raw_name", Kind::Text, "The name as written."),
-        must(
-            "type",
-            Kind::Text,
-            "point, counter, gauge, ewma, histogram, meter or timer.",
-        ),
+        must("type", Kind::Text, "point, counter, gauge, ewma, histogram, meter or timer."),
         must("measure", Kind::Text, "value, count, rate, p95, …"),
         must("value", Kind::F64, "The value."),
         may("unit", Kind::Text, "Its unit."),
@@ -286,110 +196,38 @@ pub const QUERIES: Table = Table {
     name: "queries",
     doc: "One row per lookup or other DHT operation.",
     columns: &[
-        must(
-            "query_id",
-            Kind::U64,
-            "The number of the lookup in the run, from 0.",
-        ),
+        must("query_id", Kind::U64, "The number of the lookup in the run, from 0."),
         may("lookup", Kind::Text, "The lookup's own id as written."),
         INSTANCE,
-        must(
-            "op",
-            Kind::Text,
-            "find_peer, get_closest_peers, provide, find_providers, put, get, bootstrap, …",
-        ),
+        must("op", Kind::Text, "find_peer, get_closest_peers, provide, find_providers, put, get, bootstrap, …"),
         may("tag", Kind::Text, "The plan's tag."),
         may("target", Kind::Text, "The target as text."),
-        may(
-            "target_kad",
-            Kind::Kad,
-            "The target's place in the keyspace.",
-        ),
-        may(
-            "key_group",
-            Kind::Text,
-            "The kind of target, such as the providers' group.",
-        ),
+        may("target_kad", Kind::Kad, "The target's place in the keyspace."),
+        may("key_group", Kind::Text, "The kind of target, such as the providers' group."),
         may("round", Kind::I32, "The number of the round."),
         may("start_ts", Kind::Time, "When it began."),
-        may(
-            "end_ts",
-            Kind::Time,
-            "When it ended; absent if it never did.",
-        ),
+        may("end_ts", Kind::Time, "When it ended; absent if it never did."),
         may("duration_ns", Kind::I64, "From begin to end."),
-        may(
-            "first_result_ns",
-            Kind::I64,
-            "From begin to the first result.",
-        ),
-        may(
-            "last_result_ns",
-            Kind::I64,
-            "From begin to the last result.",
-        ),
+        may("first_result_ns", Kind::I64, "From begin to the first result."),
+        may("last_result_ns", Kind::I64, "From begin to the last result."),
         must("status", Kind::Text, "done, fail, incomplete or error."),
-        may(
-            "term_reason",
-            Kind::Text,
-            "Why it ended: completed, starvation, stopped, cancelled.",
-        ),
+        may("term_reason", Kind::Text, "Why it ended: completed, starvation, stopped, cancelled."),
         may("results_found", Kind::U32, "Results found."),
-        may(
-            "results_expected",
-            Kind::U32,
-            "Results that there should have been.",
-        ),
+        may("results_expected", Kind::U32, "Results that there should have been."),
         may("requests", Kind::U32, "Requests sent."),
         may("responses", Kind::U32, "Answers received."),
         may("dials", Kind::U32, "Dials."),
         may("dial_failures", Kind::U32, "Dials that failed."),
-        may(
-            "rpc_failures",
-            Kind::U32,
-            "Requests that failed after a connection.",
-        ),
-        may(
-            "unreachable",
-            Kind::U32,
-            "Peers that could not be reached or did not answer.",
-        ),
+        may("rpc_failures", Kind::U32, "Requests that failed after a connection."),
+        may("unreachable", Kind::U32, "Peers that could not be reached or did not answer."),
         may("peers_heard", Kind::U32, "Distinct peers heard of."),
-        may(
-            "total_hops",
-            Kind::U16,
-            "The largest hop of a peer that was asked.",
-        ),
-        may(
-            "hops_for_closest",
-            Kind::U16,
-            "The largest hop at which a peer of the final closest set was heard of.",
-        ),
-        may(
-            "hops_first_result",
-            Kind::U16,
-            "The hop of the first result.",
-        ),
-        may(
-            "cpl_start",
-            Kind::U16,
-            "Common prefix with the target at the begin, in bits.",
-        ),
-        may(
-            "cpl_end",
-            Kind::U16,
-            "Common prefix with the target at the end, in bits.",
-        ),
-        must(
-            "closest_idx",
-            Kind::U32List,
-            "The final closest set, nearest first: `peers.peer_idx`.",
-        ),
-        must(
-            "id_quality",
-            Kind::Text,
-            "own (an id was written), gap_split (split at gaps) or metric_only.",
-        ),
+        may("total_hops", Kind::U16, "The largest hop of a peer that was asked."),
+        may("hops_for_closest", Kind::U16, "The largest hop at which a peer of the final closest set was heard of."),
+        may("hops_first_result", Kind::U16, "The hop of the first result."),
+        may("cpl_start", Kind::U16, "Common prefix with the target at the begin, in bits."),
+        may("cpl_end", Kind::U16, "Common prefix with the target at the end, in bits."),
+        must("closest_idx", Kind::U32List, "The final closest set, nearest first: `peers.peer_idx`."),
+        must("id_quality", Kind::Text, "own (an id was written), gap_split (split at gaps) or metric_only."),
     ],
     sort: &["query_id"],
 };
@@ -400,26 +238,14 @@ pub const QUERY_EVENTS: Table = Table {
     doc: "One row per step of a lookup.",
     columns: &[
         must("query_id", Kind::U64, "The lookup: `queries.query_id`."),
-        must(
-            "seq",
-            Kind::U32,
-            "The number of the step in the lookup, from 0.",
-        ),
+        must("seq", Kind::U32, "The number of the step in the lookup, from 0."),
         TS,
-        must(
-            "kind",
-            Kind::Text,
-            "start, dial, dial_error, send, receive, error, adding, result or terminate.",
-        ),
+        must("kind", Kind::Text, "start, dial, dial_error, send, receive, error, adding, result or terminate."),
         may("peer_idx", Kind::U32, "The peer."),
         may("source_idx", Kind::U32, "Who told us of this peer."),
         may("cause_idx", Kind::U32, "Whose answer led to this step."),
         may("hop", Kind::U16, "The peer's hop in the lookup's tree."),
-        may(
-            "cpl",
-            Kind::U16,
-            "Common prefix of the peer with the target, in bits.",
-        ),
+        may("cpl", Kind::U16, "Common prefix of the peer with the target, in bits."),
         may("n_closer", Kind::U16, "How many peers the answer held."),
         must("closer_idx", Kind::U32List, "The peers in the answer."),
         may("rtt_ns", Kind::I64, "From the request to the answer."),
@@ -433,25 +259,13 @@ pub const CONNECTIONS: Table = Table {
     name: "connections",
     doc: "One row per connection, as one end saw it.",
     columns: &[
-        must(
-            "instance",
-            Kind::U32,
-            "The instance that saw it: `instances.instance`.",
-        ),
+        must("instance", Kind::U32, "The instance that saw it: `instances.instance`."),
         must("local_idx", Kind::U32, "Its own peer: `peers.peer_idx`."),
         must("remote_idx", Kind::U32, "The other peer: `peers.peer_idx`."),
         must("direction", Kind::U8, "0 unknown, 1 in, 2 out."),
         may("open_ts", Kind::Time, "When it opened."),
-        may(
-            "close_ts",
-            Kind::Time,
-            "When it closed; absent if it was open at the end.",
-        ),
-        must(
-            "open_known",
-            Kind::Bool,
-            "False where the opening was not seen.",
-        ),
+        may("close_ts", Kind::Time, "When it closed; absent if it was open at the end."),
+        must("open_known", Kind::Bool, "False where the opening was not seen."),
         may("transport", Kind::Text, "tcp, quic, …"),
         may("addr", Kind::Text, "The remote address."),
         may("relayed", Kind::Bool, "Whether it goes through a relay."),
@@ -485,11 +299,7 @@ pub const ROUTING_TABLE: Table = Table {
         must("owner_idx", Kind::U32, "Whose table: `peers.peer_idx`."),
         must("entry_idx", Kind::U32, "The entry: `peers.peer_idx`."),
         may("cpl", Kind::U16, "Common prefix of the two, in bits."),
-        may(
-            "bucket",
-            Kind::U16,
-            "The bucket as the implementation numbers it.",
-        ),
+        may("bucket", Kind::U16, "The bucket as the implementation numbers it."),
         may("added_ts", Kind::Time, "When it was added."),
         may("last_useful_ts", Kind::Time, "When it was last of use."),
     ],
@@ -502,11 +312,7 @@ pub const LOGS: Table = Table {
     doc: "One row per line of text: what instances printed, and text files that no rule knows.",
     columns: &[
         INSTANCE,
-        must(
-            "file",
-            Kind::Text,
-            "The file's name below the instance's folder.",
-        ),
+        must("file", Kind::Text, "The file's name below the instance's folder."),
         may("ts", Kind::Time, "When, if the line says so."),
         may("level", Kind::Text, "The level, if the line says so."),
         must("text", Kind::Text, "The line."),
@@ -519,28 +325,12 @@ pub const FILES: Table = Table {
     name: "files",
     doc: "One row per file. `lines` = `mapped` + `logged` + `noted` for text; binary files have no lines.",
     columns: &[
-        may(
-            "instance",
-            Kind::U32,
-            "The instance that wrote it; null for the run's own files.",
-        ),
-        must(
-            "path",
-            Kind::Text,
-            "Its path in the archive, without the run's id.",
-        ),
+        may("instance", Kind::U32, "The instance that wrote it; null for the run's own files."),
+        must("path", Kind::Text, "Its path in the archive, without the run's id."),
         must("size_bytes", Kind::U64, "Its size."),
         must("sha256", Kind::Text, "SHA-256 of its bytes, hexadecimal."),
-        must(
-            "kind",
-            Kind::Text,
-            "How it was read: the rule's name, text, binary or run.",
-        ),
-        must(
-            "lines",
-            Kind::U64,
-            "Lines counted, a last one without line feed included.",
-        ),
+        must("kind", Kind::Text, "How it was read: the rule's name, text, binary or run."),
+        must("lines", Kind::U64, "Lines counted, a last one without line feed included."),
         must("mapped", Kind::U64, "Lines that became rows of tables."),
         must("logged", Kind::U64, "Lines that became rows of logs."),
         must("noted", Kind::U64, "Lines that became notes."),
@@ -553,22 +343,10 @@ pub const NOTES: Table = Table {
     name: "notes",
     doc: "One row per line that could not be read, file that could not be fetched, or oddity of the run.",
     columns: &[
-        may(
-            "instance",
-            Kind::U32,
-            "The instance; null where it concerns the run.",
-        ),
-        must(
-            "path",
-            Kind::Text,
-            "The file's path in the archive; empty where there is none.",
-        ),
+        may("instance", Kind::U32, "The instance; null where it concerns the run."),
+        must("path", Kind::Text, "The file's path in the archive; empty where there is none."),
         must("reason", Kind::Text, "A short fixed word."),
-        must(
-            "text",
-            Kind::Text,
-            "The details, or the line up to a limit.",
-        ),
+        must("text", Kind::Text, "The details, or the line up to a limit."),
     ],
     sort: &["file_id", "line", "reason"],
 };
@@ -603,18 +381,8 @@ mod tests {
             assert!(tables.insert(table.name), "{} twice", table.name);
             let mut columns = BTreeSet::new();
             for column in COMMON.iter().chain(table.columns) {
-                assert!(
-                    columns.insert(column.name),
-                    "{}.{} twice",
-                    table.name,
-                    column.name
-                );
-                assert!(
-                    column.doc.ends_with(['.', '…']),
-                    "{}.{}",
-                    table.name,
-                    column.name
-                );
+                assert!(columns.insert(column.name), "{}.{} twice", table.name, column.name);
+                assert!(column.doc.ends_with(['.', '…']), "{}.{}", table.name, column.name);
             }
             for key in table.sort {
                 assert!(columns.contains(key), "{} sorts by {key}", table.name);
