@@ -1,0 +1,38 @@
+# Everything here is also a plain command; see CONTRIBUTING.md.
+
+default:
+    @just --list
+
+# What continuous integration does.
+ci:
+    .ci/run
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+test:
+    cargo test --workspace
+
+# The tests of the whole tool only.
+e2e: build
+    cargo test -p tg-e2e
+
+build:
+    cargo build --workspace
+
+# Who may depend on whom.
+arrows:
+    .ci/arrows
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The book needs mdbook: cargo install mdbook
+book:
+    mdbook build docs
+
+demo:
+    cargo run -- demo
