@@ -1,0 +1,521 @@
+//! The composition: which groups of instances make up a run, and with which parameters.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::matrix::{self, Axis};
+use crate::node::{self, At, Fields, Reader, Table, Value};
+use crate::outcome::Expect;
+use crate::param::parse_duration;
+use crate::problem::{Problem, shown};
+use crate::spec::{Dependency, Resources};
+
+/// A composition file, or what stands for it when a run has none.
+///
+/// Problems that leave something to check are kept in it, so that [`crate::resolve::resolve`] reports them together
+/// with its own; [`Composition::problems`] shows them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composition {
+    /// The file as the user named it.
+    pub file: String,
+    /// Its text after the template was filled in, if there was a file.
+    pub text: Option<String>,
+    /// `[metadata] name`.
+    pub name: Option<String>,
+    /// `[metadata] author`.
+    pub author: Option<String>,
+    /// What holds for all groups.
+    pub global: Global,
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// The runs, if the file lists any.
+    pub runs: Vec<Run>,
+    /// What the matrix varies.
+    pub matrix: Vec<Axis>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// `[global]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Global {
+    /// The line of the header.
+    pub line: Option<u32>,
+    /// Where the plan is, as the user wrote it.
+    pub plan: Option<At<String>>,
+    /// The case.
+    pub case: Option<At<String>>,
+    /// `runner`: the backend.
+    pub backend: Option<At<String>>,
+    /// The builder of groups that name none.
+    pub builder: Option<At<String>>,
+    /// How many instances all groups have together.
+    pub total_instances: Option<At<u32>>,
+    /// How many builds may go on at once.
+    pub concurrent_builds: u32,
+    /// Settings for the builders of all groups.
+    pub build_config: toml::Table,
+    /// Settings for the backend.
+    pub run_config: toml::Table,
+    /// Whether plans should keep quiet about metrics.
+    pub disable_metrics: bool,
+    /// Build tags and dependencies of all groups.
+    pub build: Build,
+    /// Parameters of all groups.
+    pub run: RunParams,
+    /// The seed.
+    pub seed: Option<u64>,
+    /// How long a run may take.
+    pub deadline: Option<Duration>,
+}
+
+/// `[[groups]]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Group {
+    /// Its name.
+    pub id: At<String>,
+    /// Its builder.
+    pub builder: Option<At<String>>,
+    /// Settings for the builder.
+    pub build_config: toml::Table,
+    /// Build tags and dependencies.
+    pub build: Build,
+    /// Memory and processors.
+    pub resources: Resources,
+    /// How many instances.
+    pub instances: Option<Instances>,
+    /// Parameters and more.
+    pub run: RunParams,
+    /// What is expected of its instances.
+    pub expect: Option<Expect>,
+}
+
+/// How many instances a group has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Instances {
+    /// The line.
+    pub line: Option<u32>,
+    /// The number, or the share of the total; absent if it could not be read, which is a problem noted already.
+    pub size: Option<Size>,
+}
+
+/// A number of instances, or a share of all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Size {
+    /// So many.
+    Count(u32),
+    /// This part of the total, above 0 and at most 1.
+    Share(f64),
+}
+
+impl Size {
+    /// The number of instances; half an instance is rounded up.
+    pub fn of(self, total: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of 0 to 1 of a u32; the cast saturates"
+            )]
+            Self::Share(share) => (share * f64::from(total)).round() as u32,
+        }
+    }
+}
+
+/// `build`: tags and dependencies.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Build {
+    /// Build tags or features.
+    pub selectors: Vec<String>,
+    /// Replaced dependencies.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// `run`: a ready artifact, parameters, profiles.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunParams {
+    /// A path or an image that makes a build unnecessary.
+    pub artifact: Option<String>,
+    /// Parameters.
+    pub params: BTreeMap<String, At<String>>,
+    /// Profiles to capture.
+    pub profiles: BTreeMap<String, At<String>>,
+}
+
+/// `[[runs]]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Run {
+    /// Its name.
+    pub id: At<String>,
+    /// How many instances all its groups have together.
+    pub total_instances: Option<At<u32>>,
+    /// Parameters of all its groups.
+    pub params: BTreeMap<String, At<String>>,
+    /// Its groups.
+    pub groups: Vec<RunGroup>,
+}
+
+/// `[[runs.groups]]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunGroup {
+    /// Its name in this run.
+    pub id: At<String>,
+    /// The group that it is made from.
+    pub group_id: At<String>,
+    /// How many instances, if not as the group says.
+    pub instances: Option<Instances>,
+    /// Memory and processors, where they are not as the group says.
+    pub resources: Resources,
+    /// Parameters.
+    pub params: BTreeMap<String, At<String>>,
+    /// Profiles to capture.
+    pub profiles: BTreeMap<String, At<String>>,
+    /// What is expected of its instances, if not as the group says.
+    pub expect: Option<Expect>,
+}
+
+const GLOBAL: &[&str] = &[
+    "plan",
+    "case",
+    "runner",
+    "builder",
+    "total_instances",
+    "concurrent_builds",
+    "build_config",
+    "run_config",
+    "disable_metrics",
+    "build",
+    "run",
+    "seed",
+    "deadline",
+];
+const GROUP: &[&str] = &["id", "builder", "build_config", "build", "resources", "instances", "run", "expect"];
+const RUN: &[&str] = &["id", "total_instances", "test_params", "groups"];
+const RUN_GROUP: &[&str] = &["id", "group_id", "instances", "resources", "test_params", "profiles", "expect"];
+
+impl Composition {
+    /// Reads a composition whose template has been filled in. Fails only where the text is no TOML.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_mapped(file, text, None)
+    }
+
+    /// Fills in the template and reads what comes out; problems give the lines of the file itself.
+    pub fn read(file: &str, text: &str, resolver: &dyn crate::template::Resolver) -> Result<Self, Vec<Problem>> {
+        let filled = crate::template::fill(file, text, resolver)?;
+        Self::parse_mapped(file, &filled.text, Some(&filled.lines))
+    }
+
+    fn parse_mapped(file: &str, text: &str, lines: Option<&[u32]>) -> Result<Self, Vec<Problem>> {
+        let root = node::parse(file, text, lines)?;
+        let mut reader = Reader { file, problems: Vec::new() };
+        let mut composition = read(&mut reader, &root);
+        composition.text = Some(text.to_owned());
+        composition.problems = reader.problems;
+        Ok(composition)
+    }
+
+    /// What stands for a composition when a run has none: one group `single`.
+    pub fn single(plan: &str, case: &str, instances: u32) -> Self {
+        let global = Global {
+            plan: Some(At::nowhere(plan.to_owned())),
+            case: Some(At::nowhere(case.to_owned())),
+            ..Global::default()
+        };
+        let group = Group {
+            id: At::nowhere("single".to_owned()),
+            instances: Some(Instances { line: None, size: Some(Size::Count(instances)) }),
+            ..Group::default()
+        };
+        Self {
+            file: "command line".to_owned(),
+            text: None,
+            name: None,
+            author: None,
+            global,
+            groups: vec![group],
+            runs: Vec::new(),
+            matrix: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Problems found while reading; resolving reports them again, with its own.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Where the plan is, as the user wrote it.
+    pub fn plan(&self) -> Option<&str> {
+        self.global.plan.as_ref().map(|at| at.value.as_str())
+    }
+
+    /// `[global] seed`.
+    pub fn seed(&self) -> Option<u64> {
+        self.global.seed
+    }
+}
+
+fn read(r: &mut Reader<'_>, root: &Table) -> Composition {
+    let top = r.fields(root, None, "the composition", &["metadata", "global", "groups", "runs", "matrix"]);
+    let (mut name, mut author) = (None, None);
+    if let Some((table, line)) = r.table(&top, "metadata") {
+        let fields = r.fields(table, line, "`[metadata]`", &["name", "author"]);
+        name = r.some_text(&fields, "name").map(|at| at.value);
+        author = r.some_text(&fields, "author").map(|at| at.value);
+    }
+    let global = if let Some((table, line)) = r.table(&top, "global") {
+        global(r, table, line)
+    } else {
+        if top.get("global").is_none() {
+            let hint = "begin with `[global]`, `plan`, `case`, `builder` and `runner`".to_owned();
+            r.problem(None, "the composition has no `[global]`", Some(hint));
+        }
+        Global::default()
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    for (table, line) in r.tables(&top, "groups") {
+        let group = group(r, table, line);
+        once(r, &group.id, groups.iter().map(|g| &g.id), "group");
+        groups.push(group);
+    }
+    if top.get("groups").is_none() {
+        r.problem(None, "the composition has no groups", Some("add `[[groups]]` with `id` and `instances`".to_owned()));
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    for (table, line) in r.tables(&top, "runs") {
+        let run = run(r, table, line);
+        once(r, &run.id, runs.iter().map(|run| &run.id), "run");
+        runs.push(run);
+    }
+    let matrix = r.table(&top, "matrix").map(|(table, _)| matrix::read(r, table)).unwrap_or_default();
+    let file = r.file.to_owned();
+    Composition { file, text: None, name, author, global, groups, runs, matrix, problems: Vec::new() }
+}
+
+/// Notes an id that is not the first of its kind.
+fn once<'a>(r: &mut Reader<'_>, id: &At<String>, mut earlier: impl Iterator<Item = &'a At<String>>, what: &str) {
+    if id.value.is_empty() {
+        return;
+    }
+    if let Some(first) = earlier.find(|other| other.value == id.value) {
+        let place = first.line.map(|line| format!(", first in line {line}")).unwrap_or_default();
+        let text = format!("{what} `{}` is there twice{place}", shown(&id.value));
+        r.problem(id.line, text, Some(format!("give every {what} an id of its own")));
+    }
+}
+
+fn global(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Global {
+    let fields = r.fields(table, line, "`[global]`", GLOBAL);
+    Global {
+        line,
+        plan: r.required(&fields, "plan", "name the plan's folder: `plan = \"pings\"`"),
+        case: r.required(&fields, "case", "name a case of the plan; `tg plan describe` lists them"),
+        backend: r.some_text(&fields, "runner"),
+        builder: r.some_text(&fields, "builder"),
+        total_instances: total(r, &fields),
+        concurrent_builds: r.count(&fields, "concurrent_builds").map_or(0, |at| at.value),
+        build_config: r.settings(&fields, "build_config"),
+        run_config: r.settings(&fields, "run_config"),
+        disable_metrics: r.bool(&fields, "disable_metrics").is_some_and(|at| at.value),
+        build: build(r, &fields),
+        run: run_params(r, &fields),
+        seed: seed(r, &fields),
+        deadline: deadline(r, &fields),
+    }
+}
+
+/// A total of 0 is none: Testground's writer puts it there.
+fn total(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<At<u32>> {
+    r.count(fields, "total_instances").filter(|at| at.value > 0)
+}
+
+fn seed(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u64> {
+    let found = fields.get("seed")?;
+    let seed = match &found.value {
+        Value::Int(n) => u64::try_from(*n).ok(),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    };
+    if seed.is_none() {
+        let hint = Some("write `seed = 42`".to_owned());
+        r.problem(found.line, format!("`seed` in {} must be a whole number from 0 to 2^64-1", fields.place), hint);
+    }
+    seed
+}
+
+fn deadline(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Duration> {
+    let found = fields.get("deadline")?;
+    let parsed = if let Value::Text(text) = &found.value { parse_duration(text) } else { None };
+    let deadline = parsed.filter(|deadline| !deadline.is_zero());
+    if deadline.is_none() {
+        let hint = Some("write a duration with units: `deadline = \"5m\"`".to_owned());
+        r.problem(found.line, format!("`deadline` in {} is no duration above zero", fields.place), hint);
+    }
+    deadline
+}
+
+fn build(r: &mut Reader<'_>, parent: &Fields<'_>) -> Build {
+    let Some((table, line)) = r.table(parent, "build") else { return Build::default() };
+    let fields = r.fields(table, line, format!("`build` of {}", parent.place), &["selectors", "dependencies"]);
+    let selectors = r.texts(&fields, "selectors");
+    let mut dependencies = Vec::new();
+    for (table, line) in r.tables(&fields, "dependencies") {
+        let fields = r.fields(table, line, "`dependencies`", &["module", "target", "version"]);
+        let module = r.required(&fields, "module", "name the module to replace");
+        let target = r.some_text(&fields, "target").map(|at| at.value);
+        let version = r.some_text(&fields, "version").map(|at| at.value);
+        if let Some(module) = module {
+            dependencies.push(Dependency { module: module.value, target, version });
+        }
+    }
+    Build { selectors, dependencies }
+}
+
+fn run_params(r: &mut Reader<'_>, parent: &Fields<'_>) -> RunParams {
+    let Some((table, line)) = r.table(parent, "run") else { return RunParams::default() };
+    let place = format!("`run` of {}", parent.place);
+    let fields = r.fields(table, line, place, &["artifact", "test_params", "profiles"]);
+    RunParams {
+        artifact: r.some_text(&fields, "artifact").map(|at| at.value),
+        params: r.params(&fields, "test_params"),
+        profiles: r.params(&fields, "profiles"),
+    }
+}
+
+fn resources(r: &mut Reader<'_>, parent: &Fields<'_>) -> Resources {
+    let Some((table, line)) = r.table(parent, "resources") else { return Resources::default() };
+    let fields = r.fields(table, line, format!("`resources` of {}", parent.place), &["memory", "cpu"]);
+    let mut quantity = |key: &str| match fields.get(key).map(|at| &at.value) {
+        // `cpu = 2` means the same as `cpu = "2"`.
+        Some(value @ (Value::Int(_) | Value::Float(_))) => Some(value.as_param()),
+        _ => r.some_text(&fields, key).map(|at| at.value),
+    };
+    Resources { memory: quantity("memory"), cpu: quantity("cpu") }
+}
+
+fn instances(r: &mut Reader<'_>, parent: &Fields<'_>) -> Option<Instances> {
+    let hint = || Some("write `instances = { count = 10 }` or `instances = { percentage = 0.5 }`".to_owned());
+    if let Some(At { value: Value::Int(n), line }) = parent.get("instances") {
+        let text = format!("`instances` of {} must be a table", parent.place);
+        r.problem(*line, text, Some(format!("write `instances = {{ count = {n} }}`")));
+        return Some(Instances { line: *line, size: None });
+    }
+    let line = parent.get("instances")?.line;
+    let Some((table, line)) = r.table(parent, "instances") else { return Some(Instances { line, size: None }) };
+    let place = format!("`instances` of {}", parent.place);
+    let before = r.problems.len();
+    let fields = r.fields(table, line, place.as_str(), &["count", "percentage"]);
+    let count = r.count(&fields, "count").filter(|at| at.value > 0);
+    let share = r.number(&fields, "percentage").filter(|at| at.value != 0.0);
+    let size = match (count, share) {
+        (Some(count), None) => Some(Size::Count(count.value)),
+        (None, Some(share)) if share.value > 0.0 && share.value <= 1.0 => Some(Size::Share(share.value)),
+        (None, Some(share)) => {
+            let hint = if share.value > 1.0 && share.value <= 100.0 {
+                format!("a percentage is a part of 1: write `percentage = {}`", share.value / 100.0)
+            } else {
+                "write a part of 1, such as `percentage = 0.3`".to_owned()
+            };
+            r.problem(share.line, format!("`percentage` in {place} is not between 0 and 1"), Some(hint));
+            None
+        }
+        (Some(_), Some(_)) => {
+            r.problem(line, format!("{place} give both `count` and `percentage`"), Some("keep one of them".to_owned()));
+            None
+        }
+        (None, None) => {
+            // What is misspelt or of the wrong type has been said already.
+            if r.problems.len() == before {
+                r.problem(line, format!("{place} give neither `count` nor `percentage` above 0"), hint());
+            }
+            None
+        }
+    };
+    Some(Instances { line, size })
+}
+
+fn expect(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Expect> {
+    let text = r.text(fields, "expect")?;
+    match text.value.parse() {
+        Ok(expect) => Some(expect),
+        Err(error) => {
+            let hint = "write \"ok\", \"exit:3\", \"killed\" or \"anything\"".to_owned();
+            let error: crate::outcome::BadExpect = error;
+            r.problem(
+                text.line,
+                format!("`expect = \"{}\"` in {} means nothing", shown(&error.0), fields.place),
+                Some(hint),
+            );
+            None
+        }
+    }
+}
+
+/// The id of a group or run, checked as a name, and how the table is called in messages.
+fn identified<'n>(
+    r: &mut Reader<'_>,
+    table: &'n Table,
+    line: Option<u32>,
+    header: &str,
+    known: &'static [&'static str],
+) -> (At<String>, Fields<'n>) {
+    let named = match table.get("id").map(|at| &at.value) {
+        Some(Value::Text(id)) if !id.is_empty() => format!("{header} `{}`", shown(id)),
+        _ => header.to_owned(),
+    };
+    let fields = r.fields(table, line, named, known);
+    let id =
+        r.required(&fields, "id", "give it a name: `id = \"servers\"`").unwrap_or(At { value: String::new(), line });
+    if !id.value.is_empty()
+        && let Err(error) = id.value.parse::<crate::ids::GroupName>()
+    {
+        let text = format!("`id = \"{}\"` is no good name: {}", shown(&id.value), error.why);
+        r.problem(id.line, text, Some("ids become names of folders".to_owned()));
+    }
+    (id, fields)
+}
+
+fn group(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Group {
+    let (id, fields) = identified(r, table, line, "`[[groups]]`", GROUP);
+    Group {
+        id,
+        builder: r.some_text(&fields, "builder"),
+        build_config: r.settings(&fields, "build_config"),
+        build: build(r, &fields),
+        resources: resources(r, &fields),
+        instances: instances(r, &fields),
+        run: run_params(r, &fields),
+        expect: expect(r, &fields),
+    }
+}
+
+fn run(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Run {
+    let (id, fields) = identified(r, table, line, "`[[runs]]`", RUN);
+    let total_instances = total(r, &fields);
+    let params = r.params(&fields, "test_params");
+    let mut groups: Vec<RunGroup> = Vec::new();
+    for (table, line) in r.tables(&fields, "groups") {
+        let group = run_group(r, table, line);
+        once(r, &group.id, groups.iter().map(|g| &g.id), "group of a run");
+        groups.push(group);
+    }
+    if fields.get("groups").is_none() {
+        let text = format!("{} has no groups", fields.place);
+        r.problem(id.line, text, Some("add `[[runs.groups]]` with the `id` of a group".to_owned()));
+    }
+    Run { id, total_instances, params, groups }
+}
+
+fn run_group(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> RunGroup {
+    let (id, fields) = identified(r, table, line, "`[[runs.groups]]`", RUN_GROUP);
+    let group_id = r.some_text(&fields, "group_id").unwrap_or_else(|| id.clone());
+    RunGroup {
+        group_id,
+        instances: instances(r, &fields),
+        resources: resources(r, &fields),
+        params: r.params(&fields, "test_params"),
+        profiles: r.params(&fields, "profiles"),
+        expect: expect(r, &fields),
+        id,
+    }
+}
