@@ -1,3 +1,59 @@
 //! The tg command: parses flags, joins the crates, renders events and reports, picks the exit code.
 
+mod args;
+mod completions;
+mod home;
+mod man;
+mod message;
+mod output;
 pub mod render;
+mod signals;
+
+pub use args::command;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tg_model::Exit;
+
+use crate::args::{Cli, Command};
+use crate::message::Failure;
+
+/// What every subcommand gets: the settings of this invocation.
+pub(crate) struct Context {
+    /// Where runs and caches lie; not touched until a command asks.
+    pub(crate) home: home::Home,
+}
+
+/// Runs the command line of this process and gives its exit code.
+///
+/// Nothing happens before the arguments are parsed: `tg --version` starts no runtime and reads no file.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::refuse(&error),
+    };
+    cli.globals.color.apply();
+    let context = Context { home: home::Home::new(cli.globals.home) };
+    let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| failure.report());
+    ExitCode::from(exit as u8)
+}
+
+/// One line for each subcommand. Those that wait for something are async and run through [`block_on`].
+fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+    }
+}
+
+/// Runs an async subcommand to its end: `Command::Sync(args) => block_on(sync::run(args, context))`.
+fn block_on<F: Future<Output = Result<Exit, Failure>>>(work: F) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(Exit::Environment, "cannot start the threads that tg works with").cause(&error)
+    })?;
+    let result = runtime.block_on(work);
+    // A blocking task that never returns must not keep the process: everything that matters was awaited above.
+    runtime.shutdown_background();
+    result
+}

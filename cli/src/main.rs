@@ -1,2 +1,7 @@
 //! The `tg` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tg_cli::main()
+}

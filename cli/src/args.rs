@@ -1,0 +1,88 @@
+//! The command line: global flags and the list of subcommands.
+//!
+//! A subcommand is a file of its own with `Args` and `run`. To add one: a `mod` line in `lib.rs`, a variant here with
+//! a doc comment (its help), and a line in `lib.rs`'s `dispatch`. Only commands that work are listed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use tg_model::Exit;
+
+use crate::{completions, man};
+
+/// Run distributed test plans, gather what every instance wrote, and answer questions about it.
+#[derive(Debug, Parser)]
+#[command(name = "tg", version, max_term_width = 110, infer_subcommands = false)]
+pub(crate) struct Cli {
+    /// Flags of every subcommand.
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    /// The subcommand.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every subcommand.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Where runs and caches lie, if not in `~/.local/share/tg`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TG_HOME",
+        hide_env_values = true,
+        help = "Where runs and caches lie [default: $XDG_DATA_HOME/tg, else ~/.local/share/tg]"
+    )]
+    pub(crate) home: Option<PathBuf>,
+    /// Colour in what tg prints.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Makes this the choice of the process.
+    pub(crate) fn apply(self) {
+        match self {
+            // The stream itself looks at `NO_COLOR`, `CLICOLOR` and the terminal.
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::AlwaysAnsi,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print completions for a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write the pages of every command to a folder.
+    Man(man::Args),
+}
+
+/// The whole command line as clap sees it: for completions, manual pages and the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Prints what clap has to say: help and version to stdout, refusals to stderr with the code for wrong usage.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    // Where even this cannot be printed nobody is listening.
+    let _gone = error.print();
+    ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Ok } as u8)
+}

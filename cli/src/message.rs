@@ -1,0 +1,135 @@
+//! The one form in which tg says that something went wrong.
+//!
+//! ```text
+//! error: cannot collect run `20261122-221530417-k7qx`
+//!   cause: no outputs under `s3://lab/runs`
+//!   cause: the bucket answered 403 (access denied)
+//!
+//! hint: check `AWS_PROFILE`, or pass `--source dir:./runs`
+//! ```
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use tg_model::Exit;
+
+/// Why a subcommand could not do what was asked: the exit code, the error with its causes, and at most one hint.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in our own words: a lower-case fragment with backticks round names.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// A failure from an error of a library, with all its sources as causes.
+    pub(crate) fn from_error(exit: Exit, error: &dyn Error) -> Self {
+        let failure = Self::new(exit, error.to_string());
+        match error.source() {
+            Some(source) => failure.cause(source),
+            None => failure,
+        }
+    }
+
+    /// Adds an error and all its sources as causes.
+    pub(crate) fn cause(mut self, error: &dyn Error) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Some libraries repeat their source in their own text; nobody wants to read it twice.
+            if self.causes.last().is_none_or(|last| !last.ends_with(&text)) {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Says what the user can do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A failure to write what was asked for. A reader that went away (`tg … | head`) is none.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Ok, String::new());
+        }
+        Self::new(Exit::Environment, "cannot write the output").cause(error)
+    }
+
+    /// Prints the failure to stderr and gives its exit code.
+    pub(crate) fn report(&self) -> Exit {
+        if self.exit != Exit::Ok {
+            // With stderr gone there is nobody left to tell.
+            let _gone = self.write(&mut anstream::stderr().lock());
+        }
+        self.exit
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let (bad, good) = (label(AnsiColor::Red), label(AnsiColor::Cyan));
+        writeln!(out, "{bad}error{bad:#}: {}", indent(&self.message))?;
+        for cause in &self.causes {
+            writeln!(out, "  {bad}cause{bad:#}: {}", indent(cause))?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "\n{good}hint{good:#}: {}", indent(hint))?;
+        }
+        Ok(())
+    }
+}
+
+/// A bold label in a colour.
+pub(crate) fn label(color: AnsiColor) -> Style {
+    Style::new().bold().fg_color(Some(color.into()))
+}
+
+/// Later lines of a text stand below its first.
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(failure: &Failure) -> String {
+        let mut bytes = Vec::new();
+        failure.write(&mut anstream::StripStream::new(&mut bytes)).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_error_shows_its_causes_and_one_hint() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the bucket answered 403")]
+        struct Denied;
+        #[derive(Debug, thiserror::Error)]
+        #[error("no outputs under `s3://lab/runs`")]
+        struct NoOutputs(#[source] Denied);
+
+        let failure = Failure::new(Exit::Source, "cannot collect run `r`").cause(&NoOutputs(Denied)).hint("try again");
+        assert_eq!(
+            shown(&failure),
+            "error: cannot collect run `r`\n  cause: no outputs under `s3://lab/runs`\n  cause: the bucket answered \
+             403\n\nhint: try again\n"
+        );
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let gone = Failure::output(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(gone.report(), Exit::Ok);
+        let full = Failure::output(&io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(full.exit, Exit::Environment);
+    }
+}
