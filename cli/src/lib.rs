@@ -8,6 +8,8 @@ mod message;
 mod output;
 pub mod render;
 mod signals;
+mod stored;
+mod text;
 
 pub use args::command;
 

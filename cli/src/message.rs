@@ -19,14 +19,23 @@ use tg_model::Exit;
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
-    causes: Vec<String>,
+    details: Vec<Detail>,
     hint: Option<String>,
+}
+
+/// A line below the message.
+#[derive(Debug)]
+enum Detail {
+    /// An error that led to this one.
+    Cause(String),
+    /// Something in our own words.
+    Note(String),
 }
 
 impl Failure {
     /// A failure in our own words: a lower-case fragment with backticks round names.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+        Self { exit, message: message.into(), details: Vec::new(), hint: None }
     }
 
     /// A failure from an error of a library, with all its sources as causes.
@@ -44,11 +53,21 @@ impl Failure {
         while let Some(error) = next {
             let text = error.to_string();
             // Some libraries repeat their source in their own text; nobody wants to read it twice.
-            if self.causes.last().is_none_or(|last| !last.ends_with(&text)) {
-                self.causes.push(text);
+            let said = match self.details.last() {
+                Some(Detail::Cause(last)) => last.ends_with(&text),
+                Some(Detail::Note(_)) | None => self.message.ends_with(&text),
+            };
+            if !said {
+                self.details.push(Detail::Cause(text));
             }
             next = error.source();
         }
+        self
+    }
+
+    /// Adds a line in our own words below the message.
+    pub(crate) fn note(mut self, text: impl Into<String>) -> Self {
+        self.details.push(Detail::Note(text.into()));
         self
     }
 
@@ -78,8 +97,11 @@ impl Failure {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (bad, good) = (label(AnsiColor::Red), label(AnsiColor::Cyan));
         writeln!(out, "{bad}error{bad:#}: {}", indent(&self.message))?;
-        for cause in &self.causes {
-            writeln!(out, "  {bad}cause{bad:#}: {}", indent(cause))?;
+        for detail in &self.details {
+            match detail {
+                Detail::Cause(text) => writeln!(out, "  {bad}cause{bad:#}: {}", indent(text))?,
+                Detail::Note(text) => writeln!(out, "  {}", indent(text))?,
+            }
         }
         if let Some(hint) = &self.hint {
             writeln!(out, "\n{good}hint{good:#}: {}", indent(hint))?;
