@@ -1,0 +1,146 @@
+//! A state: a count that only grows, and the barriers that wait for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::mailbox::{Mailbox, Token};
+use super::seen::Label;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) key: Arc<str>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    count: u64,
+    signalled: BTreeSet<u32>,
+    /// By target: the last signal empties exactly one group.
+    groups: BTreeMap<u64, Group>,
+    next_place: u64,
+}
+
+#[derive(Debug)]
+struct Group {
+    since: Instant,
+    waiters: BTreeMap<u64, Waiter>,
+}
+
+/// Who waits at a barrier.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) token: Token,
+    pub(super) label: Label,
+}
+
+/// What a signal did.
+#[derive(Debug)]
+pub(super) struct Signalled {
+    pub(super) count: u64,
+    /// The barrier that it was the last signal of, if someone waited there.
+    pub(super) reached: Option<Reached>,
+}
+
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) waited: Duration,
+    waiters: BTreeMap<u64, Waiter>,
+}
+
+impl Reached {
+    /// Tells every waiter.
+    pub(super) fn release(self) {
+        for waiter in self.waiters.into_values() {
+            waiter.mailbox.release(waiter.token);
+        }
+    }
+}
+
+/// What became of a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The count had been reached already.
+    Over,
+    /// The waiter stands in line, here; `opened` holds the count if it is the first in line.
+    Placed { place: u64, opened: Option<u64> },
+}
+
+/// A line of waiters, as seen from outside.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) target: u64,
+    pub(super) count: u64,
+    pub(super) signalled: Vec<u32>,
+    pub(super) waiters: Vec<u32>,
+    pub(super) since: Duration,
+}
+
+impl State {
+    pub(super) fn new(key: Arc<str>) -> Self {
+        Self { key, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds one. `tell` runs before anyone else can touch the state.
+    pub(super) fn signal(&self, from: Label, tell: impl FnOnce(&Signalled)) -> Signalled {
+        let mut inner = self.lock();
+        inner.count += 1;
+        inner.signalled.extend(from);
+        let count = inner.count;
+        let reached =
+            inner.groups.remove(&count).map(|group| Reached { waited: group.since.elapsed(), waiters: group.waiters });
+        let signalled = Signalled { count, reached };
+        tell(&signalled);
+        signalled
+    }
+
+    /// Stands in line, or passes at once. `tell` runs before anyone else can touch the state.
+    pub(super) fn wait(&self, target: u64, waiter: Waiter, tell: impl FnOnce(&Wait)) -> Wait {
+        let mut inner = self.lock();
+        if inner.count >= target {
+            return Wait::Over;
+        }
+        let place = inner.next_place;
+        inner.next_place += 1;
+        let count = inner.count;
+        let group =
+            inner.groups.entry(target).or_insert_with(|| Group { since: Instant::now(), waiters: BTreeMap::new() });
+        let opened = group.waiters.is_empty().then_some(count);
+        group.waiters.insert(place, waiter);
+        let wait = Wait::Placed { place, opened };
+        tell(&wait);
+        wait
+    }
+
+    /// Leaves the line; nothing happens if the barrier was reached meanwhile.
+    pub(super) fn leave(&self, target: u64, place: u64) {
+        let mut inner = self.lock();
+        let Some(group) = inner.groups.get_mut(&target) else { return };
+        group.waiters.remove(&place);
+        if group.waiters.is_empty() {
+            inner.groups.remove(&target);
+        }
+    }
+
+    /// Who waits now, by target.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let inner = self.lock();
+        inner
+            .groups
+            .iter()
+            .map(|(&target, group)| Line {
+                target,
+                count: inner.count,
+                signalled: inner.signalled.iter().copied().collect(),
+                waiters: group.waiters.values().filter_map(|w| w.label).collect::<BTreeSet<_>>().into_iter().collect(),
+                since: group.since.elapsed(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,2 @@
+//! Tests of the runner with real sockets and real processes.
+mod sync;

@@ -1,0 +1,3 @@
+//! The sync service, seen from the other end of its sockets.
+mod client;
+mod wire;
