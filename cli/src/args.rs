@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{completions, man};
+use crate::{completions, man, runs};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -69,6 +69,8 @@ impl Color {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List, show and remove the runs that lie here.
+    Runs(runs::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
     /// Print the manual page, or write the pages of every command to a folder.

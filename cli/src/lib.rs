@@ -7,6 +7,7 @@ mod man;
 mod message;
 mod output;
 pub mod render;
+mod runs;
 mod signals;
 mod stored;
 mod text;
@@ -46,6 +47,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
+        Command::Runs(args) => runs::run(args, context),
     }
 }
 

@@ -1,0 +1,43 @@
+//! `tg runs`: what lies in the home.
+
+mod list;
+mod rm;
+mod show;
+
+use tg_model::Exit;
+
+use crate::Context;
+use crate::message::Failure;
+
+/// What `tg runs` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg runs list                           every run, the newest first
+  tg runs show latest                    the newest run: what it was and how each instance ended
+  tg runs show 20261122-2215             a unique prefix of an id is enough
+  tg runs rm 20261122-221530417-k7qx")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the runs, the newest first.
+    List(list::Args),
+    /// Show one run: what it was, and how each instance ended.
+    Show(show::Args),
+    /// Remove runs with all that belongs to them.
+    Rm(rm::Args),
+}
+
+/// Runs the subcommand.
+pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    match args.command {
+        Command::List(args) => list::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+        Command::Rm(args) => rm::run(&args, context),
+    }
+}
