@@ -103,7 +103,7 @@ pub(crate) fn suggestion(name: &str, what: &str, known: &[&str]) -> String {
 
 /// Names in backticks with commas; a long list is cut.
 pub(crate) fn list(names: &[&str]) -> String {
-    let shown: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names.iter().take(25).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(shown.len());
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }

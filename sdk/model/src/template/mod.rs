@@ -1,4 +1,15 @@
 //! Templates in compositions: the part of Go's `text/template` that compositions use.
+//!
+//! Actions in `{{ }}` with trim markers and comments; pipelines, variables, fields, parentheses; `if`, `with`, `range`,
+//! `define`, `template`, `block`, `break`, `continue`; Go's functions but `call`, `html`, `js` and `urlquery`, and the
+//! seven of Testground: `split`, `atoi`, `load_resource`, `pick`, `toml`, `withEnv` and `.Env`. A difference that is
+//! meant: a value that is not there is an error where Go prints `<no value>` into the composition.
+
+mod call;
+mod eval;
+mod lex;
+mod parse;
+mod value;
 
 use crate::problem::Problem;
 
@@ -21,16 +32,41 @@ pub struct Filled {
 
 /// Fills in a template.
 pub fn fill(file: &str, text: &str, resolver: &dyn Resolver) -> Result<Filled, Vec<Problem>> {
-    let _ = resolver;
-    if let Some(at) = text.find("{{") {
-        let line = u32::try_from(text[..at].matches('\n').count() + 1).ok();
-        return Err(vec![Problem::new(file, line, "templates are not read yet")]);
-    }
-    let lines = (1..=u32::try_from(text.lines().count().max(1)).unwrap_or(u32::MAX)).collect();
-    Ok(Filled { text: text.to_owned(), lines })
+    let made = parse::parse(text).and_then(|template| eval::run(&template, resolver));
+    made.map_err(|failure| {
+        vec![Problem { file: file.to_owned(), line: Some(failure.line), text: failure.text, hint: failure.hint }]
+    })
 }
 
 /// Fills in a template and gives only the text.
 pub fn expand(file: &str, text: &str, resolver: &dyn Resolver) -> Result<String, Vec<Problem>> {
     fill(file, text, resolver).map(|filled| filled.text)
+}
+
+/// The most bytes that a template may make, and that one value in it may have.
+const MOST_BYTES: usize = 8 << 20;
+
+/// The most steps that a template may take.
+const MOST_STEPS: u32 = 1_000_000;
+
+/// How deep blocks, parentheses and calls of templates may lie in one another. Small, since each level costs stack.
+const DEEPEST: u32 = 64;
+
+/// Why a template cannot be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
+    line: u32,
+    text: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    fn new(line: u32, text: impl Into<String>) -> Self {
+        Self { line, text: text.into(), hint: None }
+    }
+
+    fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }

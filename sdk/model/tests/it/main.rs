@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod resolving;
+mod templates;
 
 use std::path::Path;
 
