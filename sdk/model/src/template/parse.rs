@@ -215,10 +215,8 @@ impl<'s> Parser<'s> {
             Some(Kind::Word(next)) if next == "if" || next == "with" => {
                 let (next, make): (_, fn(Branch<'s>) -> Node<'s>) =
                     if next == "if" { ("if", Node::If) } else { ("with", Node::With) };
+                // Inside this block, as if it were written `else` and then `if`.
                 self.depth += 1;
-                if self.depth > DEEPEST {
-                    return Err(Failure::new(end.line, format!("more than {DEEPEST} times `else {next}`")));
-                }
                 let inner = self.branch(next, end.rest[1..].to_vec(), end.line)?;
                 self.depth -= 1;
                 vec![make(inner)]

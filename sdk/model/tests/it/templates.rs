@@ -153,7 +153,7 @@ fn a_template_that_runs_away_is_stopped() {
         ("{{ printf \"%999999999d\" 1 }}", "too large a width"),
         (&doubling, "bytes"),
         (&deep, "deep"),
-        (&else_ifs, "else if"),
+        (&else_ifs, "deep"),
         (&parentheses, "deep"),
     ];
     for (template, part) in rows {
