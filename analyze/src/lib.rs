@@ -1,3 +1,15 @@
 //! Opens a dataset and computes query statistics and graph metrics.
 
+mod dataset;
+mod error;
+mod frame;
+mod glob;
+pub mod graph;
 pub mod report;
+mod run;
+pub mod stats;
+mod summary;
+
+pub use dataset::Dataset;
+pub use error::AnalyzeError;
+pub use summary::{Summary, percentile};

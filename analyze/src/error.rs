@@ -1,0 +1,74 @@
+//! What can go wrong between a dataset and an answer.
+
+use std::io;
+use std::path::PathBuf;
+
+use polars::prelude::PolarsError;
+use tg_model::exit::Exit;
+use tg_model::run::Format;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyzeError {
+    /// There is no dataset in the folder.
+    #[error("no dataset in `{}`", dir.display())]
+    NoDataset {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A file of the dataset could not be read.
+    #[error("cannot read `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The description of the dataset is no such thing.
+    #[error("`{}` does not describe a dataset", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The dataset has a format of another major version.
+    #[error(
+        "the dataset in `{}` has format {}.{}; this tg reads {}.x",
+        dir.display(), found.major, found.minor, tg_model::table::DATASET_FORMAT.major
+    )]
+    Format {
+        /// The folder.
+        dir: PathBuf,
+        /// The version found.
+        found: Format,
+    },
+    /// A table could not be read, or has other columns than its format says.
+    #[error("cannot read table `{table}` in `{}`", dir.display())]
+    Table {
+        /// The table.
+        table: String,
+        /// The dataset's folder.
+        dir: PathBuf,
+        /// Why.
+        source: PolarsError,
+    },
+    /// The dataset lacks what the question is about.
+    #[error("{0}")]
+    NoData(String),
+    /// The question itself is wrong.
+    #[error("{0}")]
+    Question(String),
+}
+
+impl AnalyzeError {
+    /// The exit code for it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoDataset { .. } | Self::NoData(_) => Exit::NoData,
+            Self::File { .. } => Exit::Environment,
+            Self::Description { .. } | Self::Format { .. } | Self::Table { .. } => Exit::Format,
+            Self::Question(_) => Exit::Usage,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Columns of a polars frame as Rust values: the one place where rows leave polars.
+
+use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
+
+/// A column of text.
+pub(crate) fn text(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<String>>> {
+    Ok(column(frame, name, &DataType::String)?.str()?.iter().map(|value| value.map(str::to_owned)).collect())
+}
+
+/// A column of whole numbers of any width that fits.
+pub(crate) fn ints(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<i64>>> {
+    Ok(column(frame, name, &DataType::Int64)?.i64()?.iter().collect())
+}
+
+/// A column of counts or numbers of things.
+pub(crate) fn counts(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<u64>>> {
+    Ok(column(frame, name, &DataType::UInt64)?.u64()?.iter().collect())
+}
+
+/// A column of indices.
+pub(crate) fn indices(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<u32>>> {
+    Ok(column(frame, name, &DataType::UInt32)?.u32()?.iter().collect())
+}
+
+/// A column of floats.
+pub(crate) fn floats(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<f64>>> {
+    Ok(column(frame, name, &DataType::Float64)?.f64()?.iter().collect())
+}
+
+/// A column of yes and no.
+pub(crate) fn flags(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<bool>>> {
+    Ok(column(frame, name, &DataType::Boolean)?.bool()?.iter().collect())
+}
+
+fn column(frame: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<Column> {
+    // Strict: a value that does not fit is an error and not a null.
+    frame.column(name)?.strict_cast(wanted)
+}

@@ -1,0 +1,191 @@
+//! The compact form that every algorithm runs over, made once.
+
+use petgraph::Directed;
+use petgraph::graph::DiGraph;
+use petgraph::visit::EdgeRef as _;
+
+/// Neighbours of every node, sorted, without loops and repeats, in two flat arrays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Csr {
+    starts: Vec<usize>,
+    ends: Vec<u32>,
+}
+
+impl Csr {
+    /// From pairs (from, to) of nodes below `n`. Loops and repeats are dropped.
+    fn from_pairs(n: usize, mut pairs: Vec<(u32, u32)>) -> Self {
+        pairs.retain(|(from, to)| from != to);
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut starts = vec![0; n + 1];
+        for &(from, _) in &pairs {
+            starts[from as usize + 1] += 1;
+        }
+        for at in 0..n {
+            starts[at + 1] += starts[at];
+        }
+        Self { starts, ends: pairs.into_iter().map(|(_, to)| to).collect() }
+    }
+
+    /// How many nodes.
+    pub fn nodes(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// How many entries: arcs of a directed form, twice the edges of an undirected one.
+    pub fn arcs(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The neighbours of a node, ascending.
+    pub fn of(&self, node: u32) -> &[u32] {
+        &self.ends[self.starts[node as usize]..self.starts[node as usize + 1]]
+    }
+
+    /// How many neighbours a node has.
+    pub fn degree(&self, node: u32) -> u32 {
+        // No node has more neighbours than there are nodes, and nodes are numbered with 32 bits.
+        u32::try_from(self.of(node).len()).unwrap_or(u32::MAX)
+    }
+
+    /// Every node, ascending.
+    pub fn ids(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.nodes()).unwrap_or(u32::MAX)
+    }
+
+    /// The same arcs the other way round.
+    fn reversed(&self) -> Self {
+        let n = self.nodes();
+        let mut starts = vec![0; n + 1];
+        for &to in &self.ends {
+            starts[to as usize + 1] += 1;
+        }
+        for at in 0..n {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut ends = vec![0; self.ends.len()];
+        for from in self.ids() {
+            for &to in self.of(from) {
+                ends[next[to as usize]] = from;
+                next[to as usize] += 1;
+            }
+        }
+        Self { starts, ends }
+    }
+}
+
+/// A graph in both projections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Graph {
+    out: Csr,
+    into: Csr,
+    both: Csr,
+    loops: u64,
+    repeats: u64,
+}
+
+impl Graph {
+    /// From arcs between nodes below `n`. Loops and repeated arcs are counted and dropped.
+    pub fn from_arcs(n: usize, arcs: &[(u32, u32)]) -> Self {
+        Self::from_arcs_and_edges(n, arcs, &[])
+    }
+
+    /// From arcs and from edges without a known direction; those are only in the undirected projection.
+    pub fn from_arcs_and_edges(n: usize, arcs: &[(u32, u32)], edges: &[(u32, u32)]) -> Self {
+        let loops = arcs.iter().chain(edges).filter(|(from, to)| from == to).count();
+        let out = Csr::from_pairs(n, arcs.to_vec());
+        let arc_loops = arcs.iter().filter(|(from, to)| from == to).count();
+        let repeats = arcs.len() - arc_loops - out.arcs();
+        let into = out.reversed();
+        let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(2 * (out.arcs() + edges.len()));
+        for from in out.ids() {
+            pairs.extend(out.of(from).iter().flat_map(|&to| [(from, to), (to, from)]));
+        }
+        pairs.extend(edges.iter().flat_map(|&(a, b)| [(a, b), (b, a)]));
+        let both = Csr::from_pairs(n, pairs);
+        Self { out, into, both, loops: loops as u64, repeats: repeats as u64 }
+    }
+
+    /// From petgraph's structure; nodes keep their index.
+    pub fn from_petgraph<N, E>(graph: &petgraph::Graph<N, E, Directed, u32>) -> Self {
+        let arc = |edge: petgraph::graph::EdgeReference<'_, E, u32>| (edge.source().index(), edge.target().index());
+        let narrow = |(from, to)| (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(to).unwrap_or(u32::MAX));
+        let arcs: Vec<(u32, u32)> = graph.edge_references().map(arc).map(narrow).collect();
+        Self::from_arcs(graph.node_count(), &arcs)
+    }
+
+    /// As petgraph's structure, without weights: the directed projection.
+    pub fn to_petgraph(&self) -> DiGraph<(), ()> {
+        let mut graph = DiGraph::with_capacity(self.nodes(), self.out.arcs());
+        for _ in self.out.ids() {
+            graph.add_node(());
+        }
+        for from in self.out.ids() {
+            for &to in self.out.of(from) {
+                graph.add_edge(from.into(), to.into(), ());
+            }
+        }
+        graph
+    }
+
+    /// How many nodes.
+    pub fn nodes(&self) -> usize {
+        self.both.nodes()
+    }
+
+    /// How many edges the undirected projection has.
+    pub fn edges(&self) -> usize {
+        self.both.arcs() / 2
+    }
+
+    /// The directed projection: to whom each node has an arc.
+    pub fn outbound(&self) -> &Csr {
+        &self.out
+    }
+
+    /// The directed projection: who has an arc to each node.
+    pub fn inbound(&self) -> &Csr {
+        &self.into
+    }
+
+    /// The undirected projection.
+    pub fn undirected(&self) -> &Csr {
+        &self.both
+    }
+
+    /// Loops that were dropped.
+    pub fn loops(&self) -> u64 {
+        self.loops
+    }
+
+    /// Arcs that were dropped because the same arc was there already.
+    pub fn repeats(&self) -> u64 {
+        self.repeats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_and_repeats_are_counted_and_dropped() {
+        let graph = Graph::from_arcs_and_edges(4, &[(0, 1), (1, 0), (0, 1), (2, 2)], &[(3, 1), (1, 3)]);
+        assert_eq!((graph.loops(), graph.repeats(), graph.edges()), (1, 1, 2));
+        assert_eq!(
+            (graph.outbound().of(0), graph.outbound().of(1), graph.inbound().of(0)),
+            (&[1][..], &[0][..], &[1][..])
+        );
+        assert_eq!(graph.undirected().of(1), &[0, 3]);
+        assert_eq!(graph.undirected().degree(2), 0);
+    }
+
+    #[test]
+    fn petgraph_is_the_border_both_ways() {
+        let graph = Graph::from_arcs(3, &[(2, 0), (0, 1)]);
+        assert_eq!(Graph::from_petgraph(&graph.to_petgraph()), graph);
+        let none = Graph::from_arcs(0, &[]);
+        assert_eq!((none.nodes(), Graph::from_petgraph(&none.to_petgraph())), (0, none));
+    }
+}

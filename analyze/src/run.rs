@@ -1,0 +1,159 @@
+//! The run that a dataset tells of, and its instances: the head of every report.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::{DataType, PolarsResult, col};
+use tg_model::table::{INSTANCES, RUNS};
+
+use crate::dataset::Dataset;
+use crate::error::AnalyzeError;
+use crate::frame;
+use crate::report::{Cell, Tone};
+
+/// The row of table `runs`.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) plan: Option<String>,
+    pub(crate) case: Option<String>,
+    pub(crate) backend: Option<String>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) start_ns: Option<i64>,
+    pub(crate) end_ns: Option<i64>,
+    pub(crate) instances: u64,
+    pub(crate) verdict: String,
+}
+
+impl Run {
+    /// The run, if the dataset knows it.
+    pub(crate) fn read(dataset: &Dataset) -> Result<Option<Self>, AnalyzeError> {
+        let Some(scan) = dataset.scan(&RUNS)? else { return Ok(None) };
+        let time = |name: &str| col(name).cast(DataType::Int64);
+        let plan = scan.select([
+            col("run_id"),
+            col("plan"),
+            col("case"),
+            col("backend"),
+            col("seed"),
+            time("start_ts"),
+            time("end_ts"),
+            col("instances"),
+            col("verdict"),
+        ]);
+        let rows = dataset.collect(&RUNS, plan)?;
+        let read = || -> PolarsResult<Option<Self>> {
+            let Some(id) = first(frame::text(&rows, "run_id")?) else { return Ok(None) };
+            Ok(Some(Self {
+                id,
+                plan: first(frame::text(&rows, "plan")?),
+                case: first(frame::text(&rows, "case")?),
+                backend: first(frame::text(&rows, "backend")?),
+                seed: first(frame::counts(&rows, "seed")?),
+                start_ns: first(frame::ints(&rows, "start_ts")?),
+                end_ns: first(frame::ints(&rows, "end_ts")?),
+                instances: first(frame::counts(&rows, "instances")?).unwrap_or(0),
+                verdict: first(frame::text(&rows, "verdict")?).unwrap_or_default(),
+            }))
+        };
+        read().map_err(|source| dataset.unreadable(&RUNS, source))
+    }
+
+    /// `plan:case`, as far as it is known.
+    pub(crate) fn plan_and_case(&self) -> Option<String> {
+        match (&self.plan, &self.case) {
+            (Some(plan), Some(case)) => Some(format!("{plan}:{case}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+            (None, None) => None,
+        }
+    }
+
+    /// From begin to end, where both are known.
+    pub(crate) fn duration_ns(&self) -> Option<i64> {
+        self.end_ns?.checked_sub(self.start_ns?)
+    }
+}
+
+fn first<T>(values: Vec<Option<T>>) -> Option<T> {
+    values.into_iter().next().flatten()
+}
+
+/// A row of table `instances`.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) number: u32,
+    pub(crate) group: String,
+    pub(crate) group_seq: u32,
+    pub(crate) peer_idx: Option<u32>,
+    pub(crate) outcome: String,
+    pub(crate) as_expected: Option<bool>,
+    pub(crate) reason: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+impl Instance {
+    /// `group/3`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.group, self.group_seq)
+    }
+
+    /// Whether it ended well: as expected where that is known, else with `ok`.
+    pub(crate) fn is_well(&self) -> bool {
+        self.as_expected.unwrap_or(self.outcome == "ok")
+    }
+
+    /// Every instance, by its number; none if the dataset does not know them.
+    pub(crate) fn read_all(dataset: &Dataset) -> Result<Vec<Self>, AnalyzeError> {
+        let Some(scan) = dataset.scan(&INSTANCES)? else { return Ok(Vec::new()) };
+        let columns =
+            ["instance", "group", "group_seq", "peer_idx", "outcome", "as_expected", "reason", "error"].map(col);
+        let rows = dataset.collect(&INSTANCES, scan.select(columns))?;
+        let read = || -> PolarsResult<Vec<Self>> {
+            let mut peers = frame::indices(&rows, "peer_idx")?.into_iter();
+            let mut seqs = frame::indices(&rows, "group_seq")?.into_iter();
+            let mut groups = frame::text(&rows, "group")?.into_iter();
+            let mut outcomes = frame::text(&rows, "outcome")?.into_iter();
+            let mut expected = frame::flags(&rows, "as_expected")?.into_iter();
+            let mut reasons = frame::text(&rows, "reason")?.into_iter();
+            let mut errors = frame::text(&rows, "error")?.into_iter();
+            let mut instances: Vec<Self> = frame::indices(&rows, "instance")?
+                .into_iter()
+                .map(|number| Self {
+                    number: number.unwrap_or_default(),
+                    group: groups.next().flatten().unwrap_or_default(),
+                    group_seq: seqs.next().flatten().unwrap_or_default(),
+                    peer_idx: peers.next().flatten(),
+                    outcome: outcomes.next().flatten().unwrap_or_default(),
+                    as_expected: expected.next().flatten(),
+                    reason: reasons.next().flatten(),
+                    error: errors.next().flatten(),
+                })
+                .collect();
+            instances.sort_by_key(|instance| instance.number);
+            Ok(instances)
+        };
+        read().map_err(|source| dataset.unreadable(&INSTANCES, source))
+    }
+}
+
+/// How many instances each group has.
+pub(crate) fn group_sizes(instances: &[Instance]) -> BTreeMap<String, u64> {
+    let mut sizes = BTreeMap::new();
+    for instance in instances {
+        *sizes.entry(instance.group.clone()).or_insert(0) += 1;
+    }
+    sizes
+}
+
+/// A verdict with its tone.
+pub(crate) fn verdict_cell(verdict: &str) -> Cell {
+    Cell::Word(verdict.to_owned(), verdict_tone(verdict))
+}
+
+/// How a verdict is meant.
+pub(crate) fn verdict_tone(verdict: &str) -> Tone {
+    match verdict {
+        "passed" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Warn,
+    }
+}
