@@ -1,1 +1,17 @@
 //! Turns what the instances of a run wrote into one archive and one Parquet dataset.
+//!
+//! [`collect`] first copies every file from a [`Source`] into `outputs.zip`, byte for byte, and then makes the
+//! dataset from that archive alone, so that it can be made again at any time. What the instances wrote is hostile:
+//! a line, a name or a file that cannot be used is a note, and never ends a collect.
+
+mod archive;
+mod collect;
+mod dataset;
+mod error;
+mod read;
+mod source;
+
+pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
+pub use error::CollectError;
+pub use source::folder::Folder;
+pub use source::{Body, Entry, Listing, Owner, Source, SourceNote};

@@ -85,7 +85,7 @@ const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Column {
 /// knows, has line 0.
 pub const COMMON: &[Column] = &[
     must("run_id", Kind::Text, "The run."),
-    must("file_id", Kind::U32, "The file that the row came from: `files.file_id`."),
+    must("file_id", Kind::U32, "The file that the row came from, from 1: `files.file_id`; 0 for what the run itself knows."),
     must("line", Kind::U32, "The line in that file, from 1; 0 where the row stands for the whole file."),
 ];
 
@@ -274,6 +274,84 @@ pub const CONNECTIONS: Table = Table {
     sort: &["instance", "file_id", "line"],
 };
 
+/// `conn_events`: the lines that `connections` is made of.
+pub const CONN_EVENTS: Table = Table {
+    name: "conn_events",
+    doc: "One row per line that told of a connection's opening or closing; `connections` joins the two.",
+    columns: &[
+        INSTANCE,
+        TS,
+        must("kind", Kind::Text, "open or close."),
+        must("conn", Kind::Text, "The connection's own id as written."),
+        may("local_idx", Kind::U32, "Its own peer: `peers.peer_idx`."),
+        must("remote_idx", Kind::U32, "The other peer: `peers.peer_idx`."),
+        must("direction", Kind::U8, "0 unknown, 1 in, 2 out."),
+        may("transport", Kind::Text, "tcp, quic, …"),
+        may("addr", Kind::Text, "The remote address."),
+        may("relayed", Kind::Bool, "Whether it goes through a relay."),
+        may("reason", Kind::Text, "Why it closed."),
+    ],
+    sort: &["instance", "conn", "file_id", "line"],
+};
+
+/// `peer_facts`: what instances said of themselves and of other peers.
+pub const PEER_FACTS: Table = Table {
+    name: "peer_facts",
+    doc: "One row per line in which an instance told a fact about a peer, most often about itself.",
+    columns: &[
+        INSTANCE,
+        TS,
+        must("peer_idx", Kind::U32, "The peer: `peers.peer_idx`."),
+        must("me", Kind::Bool, "Whether it is the instance itself."),
+        may("role", Kind::Text, "server, client, bootstrapper, honest, attacker, or the plan's own word."),
+        may("dialable", Kind::Bool, "Whether others can dial it."),
+        may("kad", Kind::Text, "Its place in the keyspace as written."),
+        must("addrs", Kind::Text, "Its addresses, separated by spaces."),
+    ],
+    sort: &["instance", "file_id", "line"],
+};
+
+/// `rt_dumps`: the lines that held a whole routing table.
+pub const RT_DUMPS: Table = Table {
+    name: "rt_dumps",
+    doc: "One row per line that held a whole routing table, an empty one included; its entries are in `routing_table`.",
+    columns: &[
+        INSTANCE,
+        TS,
+        must("snapshot", Kind::Text, "The snapshot's label."),
+        must("owner_idx", Kind::U32, "Whose table: `peers.peer_idx`."),
+        must("entries", Kind::U32, "How many entries it had."),
+    ],
+    sort: &["instance", "file_id", "line"],
+};
+
+/// `run_events`: what the runner said.
+pub const RUN_EVENTS: Table = Table {
+    name: "run_events",
+    doc: "One row per event of the run itself, as the runner wrote it.",
+    columns: &[
+        may("instance", Kind::U32, "The instance that it is about."),
+        must("seq", Kind::U64, "Its number in the run, from 1."),
+        TS,
+        T_REL,
+        must("type", Kind::Text, "run_started, instance_finished, barrier_reached, …"),
+        must("text", Kind::Text, "The event as JSON."),
+    ],
+    sort: &["file_id", "line"],
+};
+
+/// `copies`: lines that say again what another file says.
+pub const COPIES: Table = Table {
+    name: "copies",
+    doc: "One row per line of stdout.log that stands in run.out as well: the record is a row of its table once, under run.out.",
+    columns: &[
+        INSTANCE,
+        must("of_file_id", Kind::U32, "The file that the row of the record names: `files.file_id`."),
+        must("of_line", Kind::U32, "The line there."),
+    ],
+    sort: &["instance", "file_id", "line"],
+};
+
 /// `conn_snapshots`: connections at labelled moments.
 pub const CONN_SNAPSHOTS: Table = Table {
     name: "conn_snapshots",
@@ -329,7 +407,7 @@ pub const FILES: Table = Table {
         must("path", Kind::Text, "Its path in the archive, without the run's id."),
         must("size_bytes", Kind::U64, "Its size."),
         must("sha256", Kind::Text, "SHA-256 of its bytes, hexadecimal."),
-        must("kind", Kind::Text, "How it was read: the rule's name, text, binary or run."),
+        must("kind", Kind::Text, "How it was read: the rule's name, text, run; binary and document have no lines."),
         must("lines", Kind::U64, "Lines counted, a last one without line feed included."),
         must("mapped", Kind::U64, "Lines that became rows of tables."),
         must("logged", Kind::U64, "Lines that became rows of logs."),
@@ -344,7 +422,7 @@ pub const NOTES: Table = Table {
     doc: "One row per line that could not be read, file that could not be fetched, or oddity of the run.",
     columns: &[
         may("instance", Kind::U32, "The instance; null where it concerns the run."),
-        must("path", Kind::Text, "The file's path in the archive; empty where there is none."),
+        must("path", Kind::Text, "The file's path in the archive, without the run's id; empty where there is none."),
         must("reason", Kind::Text, "A short fixed word."),
         must("text", Kind::Text, "The details, or the line up to a limit."),
     ],
@@ -361,8 +439,13 @@ pub const ALL: &[Table] = &[
     QUERIES,
     QUERY_EVENTS,
     CONNECTIONS,
+    CONN_EVENTS,
     CONN_SNAPSHOTS,
     ROUTING_TABLE,
+    RT_DUMPS,
+    PEER_FACTS,
+    RUN_EVENTS,
+    COPIES,
     LOGS,
     FILES,
     NOTES,

@@ -1,0 +1,253 @@
+//! Who took part in a run, and how each ended: from `run.json` and `events.ndjson` where tg ran it, else from what
+//! the instances wrote.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tg_model::event::EventKind;
+use tg_model::{Evidence, InstanceId, Outcome, RunEvent, RunFile, Verdict};
+
+use super::peers::Peers;
+use super::rows::Rows;
+use super::schema::Shape;
+use crate::error::CollectError;
+use crate::read::facts::Facts;
+
+/// A run with more instances is no run.
+const MOST: u64 = 10_000_000;
+
+/// What the runner said of an instance.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    started: Option<i64>,
+    ended: Option<i64>,
+    end: Option<(Outcome, bool, String, Evidence, u32)>,
+}
+
+/// The instances of a run, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Instances {
+    ids: Vec<InstanceId>,
+    numbers: HashMap<InstanceId, u32>,
+    told: BTreeMap<u32, Told>,
+    facts: Vec<Facts>,
+    run: Option<RunFile>,
+    run_file: u32,
+    events_file: u32,
+    verdict: Option<Verdict>,
+    ended: Option<i64>,
+    /// Which instance a peer is, and the line that says so.
+    owners: HashMap<String, (u32, u32, u32)>,
+    places: HashMap<String, [u8; 32]>,
+}
+
+impl Instances {
+    /// Numbers the instances that the run was to have and those that wrote something.
+    pub(crate) fn new(run: Option<RunFile>, wrote: BTreeSet<InstanceId>) -> Result<Self, CollectError> {
+        let mut all = wrote;
+        let planned: u64 = run.iter().flat_map(|run| &run.groups).map(|group| u64::from(group.count)).sum();
+        if planned > MOST {
+            return Err(CollectError::TooMany { what: "instances", most: MOST });
+        }
+        for group in run.iter().flat_map(|run| &run.groups) {
+            all.extend((0..group.count).map(|index| InstanceId { group: group.name.clone(), index }));
+        }
+        let ids: Vec<InstanceId> = all.into_iter().collect();
+        let numbers = (0..).zip(&ids).map(|(number, id)| (id.clone(), number)).collect();
+        Ok(Self { ids, numbers, run, ..Self::default() })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn number(&self, id: &InstanceId) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
+    /// The files that rows about the run and its instances name.
+    pub(crate) fn files(&mut self, run_file: u32, events_file: u32) {
+        (self.run_file, self.events_file) = (run_file, events_file);
+    }
+
+    /// What the runner said, and on which line.
+    pub(crate) fn event(&mut self, event: &RunEvent, line: u32) -> Option<u32> {
+        let ts = i64::try_from(event.ts).ok();
+        let of = match &event.kind {
+            EventKind::InstanceStarted { instance, .. }
+            | EventKind::InstanceSaid { instance, .. }
+            | EventKind::InstanceNote { instance, .. }
+            | EventKind::InstanceFinished { instance, .. } => self.number(instance),
+            _ => None,
+        };
+        match (&event.kind, of) {
+            (EventKind::InstanceStarted { .. }, Some(number)) => self.told.entry(number).or_default().started = ts,
+            (EventKind::InstanceFinished { outcome, as_expected, reason, evidence, .. }, Some(number)) => {
+                let told = self.told.entry(number).or_default();
+                told.ended = ts;
+                told.end = Some((*outcome, *as_expected, reason.clone(), evidence.clone(), line));
+            }
+            (EventKind::RunFinished { verdict, .. }, _) => {
+                self.verdict = Some(*verdict);
+                self.ended = ts;
+            }
+            _ => {}
+        }
+        of
+    }
+
+    /// Takes what the instances' own files say.
+    pub(crate) fn learn(&mut self, mut facts: Vec<Facts>) {
+        facts.sort_by_key(|facts| facts.instance);
+        let at = |facts: &Facts| (facts.me_at.0, facts.me_at.1, facts.instance);
+        // Who says "this is me" is believed before who only named its own end; the lower number first.
+        for facts in &facts {
+            if let Some(me) = &facts.me {
+                self.owners.entry(me.clone()).or_insert(at(facts));
+                if let Some(place) = facts.kad {
+                    self.places.entry(me.clone()).or_insert(place);
+                }
+            }
+        }
+        for facts in &facts {
+            if facts.me.is_none()
+                && let Some(mine) = &facts.mine
+            {
+                self.owners.entry(mine.clone()).or_insert((0, 0, facts.instance));
+            }
+        }
+        self.facts = facts;
+    }
+
+    /// When the run began: as its file says, else the first moment that an instance told of.
+    pub(crate) fn start(&self) -> Option<i64> {
+        match &self.run {
+            Some(run) => i64::try_from(run.started_ns).ok(),
+            None => self.facts.iter().filter_map(|facts| facts.first_ts).min(),
+        }
+    }
+
+    pub(crate) fn peer_ids(&self) -> impl Iterator<Item = &str> {
+        self.facts.iter().filter_map(|facts| facts.me.as_deref().or(facts.mine.as_deref()))
+    }
+
+    pub(crate) fn place(&self, peer: &str) -> Option<[u8; 32]> {
+        self.places.get(peer).copied()
+    }
+
+    /// The file, line and instance that a peer is; the name of an instance stands for it.
+    pub(crate) fn whose(&self, peer: &str) -> (u32, u32, Option<u32>) {
+        if let Some(&(file_id, line, instance)) = self.owners.get(peer) {
+            return (file_id, line, Some(instance));
+        }
+        (0, 0, peer.parse().ok().and_then(|id: InstanceId| self.number(&id)))
+    }
+
+    /// How an instance ended: what the runner found, or what files can prove.
+    fn end(&self, number: u32, facts: Option<&Facts>) -> (Outcome, Option<bool>, String, Evidence, u32) {
+        let told = self.told.get(&number);
+        if let Some((outcome, as_expected, reason, evidence, line)) = told.and_then(|told| told.end.clone()) {
+            return (outcome, Some(as_expected), reason, evidence, line);
+        }
+        if self.run.is_some() {
+            let (outcome, reason) = match told {
+                Some(_) => (Outcome::Lost, "it was started, and the run's events do not say how it ended"),
+                None => (Outcome::NotStarted, "the run's events do not say that it was started"),
+            };
+            return (outcome, None, reason.to_owned(), Evidence::default(), 0);
+        }
+        let (outcome, reason) = facts.map_or_else(
+            || (Outcome::Incomplete, "it left no file that says how it ended".to_owned()),
+            Facts::outcome,
+        );
+        let evidence = Evidence {
+            failure: facts.and_then(|facts| facts.failure.clone()),
+            crash: facts.and_then(|facts| facts.crash.clone()),
+            ..Evidence::default()
+        };
+        (outcome, None, reason, evidence, 0)
+    }
+
+    /// Fills table `instances` and gives the outcomes.
+    pub(crate) fn fill(&self, rows: &mut Rows, peers: &Peers) -> Vec<Outcome> {
+        let facts: HashMap<u32, &Facts> = self.facts.iter().map(|facts| (facts.instance, facts)).collect();
+        let mut outcomes = Vec::with_capacity(self.ids.len());
+        for (number, id) in (0..).zip(&self.ids) {
+            let own = facts.get(&number).copied();
+            let told = self.told.get(&number);
+            let (outcome, as_expected, reason, evidence, line) = self.end(number, own);
+            let group = self.run.iter().flat_map(|run| &run.groups).find(|group| group.name == id.group);
+            let params: Vec<(String, String)> = match group {
+                Some(group) => group.params.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+                None => own.map(|own| own.params.clone()).unwrap_or_default(),
+            };
+            let peer = own.and_then(|own| own.me.as_deref().or(own.mine.as_deref())).map(str::to_owned);
+            let peer = peer.or_else(|| Some(id.to_string())).and_then(|peer| peers.idx(&peer));
+            let signal = match evidence.ended {
+                Some(tg_model::outcome::Ended::Signal(signal)) => Some(signal),
+                _ => None,
+            };
+            rows.row(if line > 0 { self.events_file } else { 0 }, line)
+                .put(number)
+                .put(id.group.as_str())
+                .put(id.index)
+                .put(peer)
+                .put(own.and_then(|own| own.role.as_deref()))
+                .put(own.and_then(|own| own.dialable))
+                .put(params.as_slice())
+                .put(told.and_then(|told| told.started).or_else(|| own.and_then(|own| own.first_ts)))
+                .put(told.and_then(|told| told.ended).or_else(|| own.and_then(|own| own.last_ts)))
+                .put(outcome.as_str())
+                .put(as_expected)
+                .put(reason.as_str())
+                .put(evidence.error())
+                .put(evidence.exit_code())
+                .put(signal)
+                .put(None::<&str>)
+                .end();
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Fills table `runs`.
+    pub(crate) fn fill_run(&self, rows: &mut Rows, outcomes: &[Outcome]) {
+        let groups: BTreeSet<&str> = self.ids.iter().map(|id| id.group.as_str()).collect();
+        let first = |of: fn(&Facts) -> Option<&String>| self.facts.iter().find_map(of).map(String::as_str);
+        let run = self.run.as_ref();
+        let last = self.facts.iter().filter_map(|facts| facts.last_ts).max();
+        let verdict = match (run, self.verdict) {
+            (_, Some(verdict)) => verdict,
+            (Some(run), None) => run.verdict,
+            (None, None) if outcomes.iter().any(|o| matches!(o, Outcome::Failed | Outcome::Crashed)) => Verdict::Failed,
+            (None, None) if !outcomes.is_empty() && outcomes.iter().all(|&o| o == Outcome::Ok) => Verdict::Passed,
+            (None, None) => Verdict::Unknown,
+        };
+        let ended = match run {
+            Some(run) => self.ended.or_else(|| run.ended_ns.and_then(|ns| i64::try_from(ns).ok())),
+            None => last,
+        };
+        let series = run.and_then(|run| run.series.as_ref());
+        let config: Vec<(String, String)> =
+            series.iter().flat_map(|series| &series.config).map(|(k, v)| (k.clone(), v.clone())).collect();
+        rows.row(self.run_file, 0)
+            .put(run.map(|run| run.plan.as_str()).or_else(|| first(|facts| facts.plan.as_ref())))
+            .put(run.map(|run| run.case.as_str()).or_else(|| first(|facts| facts.case.as_ref())))
+            .put(run.map(|run| run.backend.as_str()))
+            .put(run.map(|run| run.seed))
+            .put(self.start())
+            .put(ended)
+            .put(u32::try_from(self.ids.len()).unwrap_or(u32::MAX))
+            .put(u16::try_from(groups.len()).unwrap_or(u16::MAX))
+            .put(verdict.to_string().as_str())
+            .put(run.and_then(|run| run.composition.as_deref()))
+            .put(series.map(|series| series.id.as_str()))
+            .put(config.as_slice())
+            .put(series.map(|series| series.repeat))
+            .end();
+    }
+}
+
+/// The shape of table `instances`.
+pub(crate) fn shape() -> Shape {
+    Shape::of(&tg_model::table::INSTANCES)
+}

@@ -1,0 +1,16 @@
+//! The dataset: one folder of Parquet files per table.
+
+pub(crate) mod build;
+pub(crate) mod columns;
+pub(crate) mod connections;
+pub(crate) mod finish;
+pub(crate) mod instances;
+pub(crate) mod lookups;
+pub(crate) mod own;
+pub(crate) mod peers;
+pub(crate) mod rows;
+pub(crate) mod schema;
+pub(crate) mod scratch;
+pub(crate) mod segment;
+pub(crate) mod sort;
+pub(crate) mod write;

@@ -1,0 +1,240 @@
+//! Tables of the author's own, `x_<name>`: kept as text until the whole run was seen, then given the columns that
+//! all of their lines agree on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, StringArray, UInt32Array, UInt32Builder, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
+use serde_json::Value as Json;
+use tg_model::table::Kind;
+
+use super::rows::{Rows, Value};
+use super::schema::{ColumnShape, Shape};
+use super::scratch::{Pile, PileWriter, Scratch};
+use crate::error::CollectError;
+
+/// A table has no more inferred columns than this; further keys go into `rest` as JSON.
+const MOST_COLUMNS: usize = 200;
+
+/// What the values of a key were so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    bools: bool,
+    ints: bool,
+    floats: bool,
+    other: bool,
+}
+
+impl Seen {
+    const NONE: Self = Self { bools: false, ints: false, floats: false, other: false };
+
+    fn add(&mut self, value: &Json) {
+        match value {
+            Json::Null => {}
+            Json::Bool(_) => self.bools = true,
+            Json::Number(n) if n.as_i64().is_some() => self.ints = true,
+            Json::Number(_) => self.floats = true,
+            Json::String(_) | Json::Array(_) | Json::Object(_) => self.other = true,
+        }
+    }
+
+    fn merge(&mut self, more: Self) {
+        self.bools |= more.bools;
+        self.ints |= more.ints;
+        self.floats |= more.floats;
+        self.other |= more.other;
+    }
+
+    fn kind(self, key: &str) -> Kind {
+        match self {
+            Self { other: true, .. } => Kind::Text,
+            Self { bools: true, ints: false, floats: false, .. } => Kind::Bool,
+            Self { bools: true, .. } => Kind::Text,
+            Self { floats: true, .. } => Kind::F64,
+            Self { ints: true, .. } if key == "ts" => Kind::Time,
+            Self { ints: true, .. } => Kind::I64,
+            Self { .. } => Kind::Text,
+        }
+    }
+}
+
+/// The keys of one table.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keys {
+    keys: BTreeMap<String, Seen>,
+    more: bool,
+}
+
+impl Keys {
+    fn add(&mut self, object: &serde_json::Map<String, Json>) {
+        for (key, value) in object {
+            self.entry(key, |seen| seen.add(value));
+        }
+    }
+
+    fn entry(&mut self, key: &str, change: impl FnOnce(&mut Seen)) {
+        if let Some(seen) = self.keys.get_mut(key) {
+            change(seen);
+            return;
+        }
+        let mut seen = Seen::NONE;
+        change(&mut seen);
+        self.keys.insert(key.to_owned(), seen);
+        // The keys that sort first stay, so that the order of reading does not matter.
+        if self.keys.len() > MOST_COLUMNS {
+            self.keys.pop_last();
+            self.more = true;
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, more) in &other.keys {
+            self.entry(key, |seen| seen.merge(*more));
+        }
+        self.more |= other.more;
+    }
+
+    /// The table's shape.
+    pub(crate) fn shape(&self, name: &str) -> Shape {
+        let fixed = [
+            ("file_id", "The file that the row came from, from 1: `files.file_id`."),
+            ("line", "The line in that file, from 1."),
+            ("instance", "The instance: `instances.instance`."),
+        ];
+        let mut columns: Vec<ColumnShape> = fixed
+            .iter()
+            .map(|(name, doc)| ColumnShape {
+                name: (*name).to_owned(),
+                kind: Kind::U32,
+                nullable: false,
+                doc: (*doc).to_owned(),
+            })
+            .collect();
+        let mut taken: std::collections::BTreeSet<String> =
+            ["run_id", "file_id", "line", "instance", "rest"].iter().map(|&s| s.to_owned()).collect();
+        for (key, seen) in &self.keys {
+            let mut name = if key.is_empty() { "_".to_owned() } else { key.clone() };
+            while !taken.insert(name.to_lowercase()) {
+                name.push('_');
+            }
+            let doc = format!("The key `{key}` of the author's lines.");
+            columns.push(ColumnShape { name, kind: seen.kind(key), nullable: true, doc });
+        }
+        if self.more {
+            let doc = "Keys beyond the limit of columns, as JSON.".to_owned();
+            columns.push(ColumnShape { name: "rest".to_owned(), kind: Kind::Text, nullable: true, doc });
+        }
+        let doc = format!("Lines of the author's own file `{name}`, one row each; columns inferred from all lines of the run.");
+        let sort = ["instance", "file_id", "line"].map(str::to_owned).to_vec();
+        Shape::new(format!("x_{name}"), doc, columns, sort)
+    }
+
+    /// Fills a row from a line.
+    pub(crate) fn fill(&self, rows: &mut Rows, at: (u32, u32, u32), text: &str) {
+        let mut object: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
+        let (instance, file_id, line) = at;
+        let mut row = rows.row(file_id, line).put(instance);
+        for (key, seen) in &self.keys {
+            let value = object.remove(key).unwrap_or(Json::Null);
+            row = match (seen.kind(key), &value) {
+                (_, Json::Null) => row.put(Value::Null),
+                (Kind::Text, Json::String(text)) => row.put(text.as_str()),
+                (Kind::Text, other) => row.put(other.to_string().as_str()),
+                (Kind::Bool, other) => row.put(other.as_bool()),
+                (Kind::F64, other) => row.put(other.as_f64()),
+                (_, other) => row.put(other.as_i64()),
+            };
+        }
+        if self.more {
+            let rest = if object.is_empty() { None } else { Some(Json::Object(object).to_string()) };
+            row = row.put(rest.as_deref());
+        }
+        row.end();
+    }
+}
+
+/// Lines of one table that are being read.
+pub(crate) struct OwnRows {
+    keys: Keys,
+    at: [UInt32Builder; 3],
+    text: StringBuilder,
+    bytes: usize,
+    pile: PileWriter,
+}
+
+impl OwnRows {
+    pub(crate) fn new(scratch: &Arc<Scratch>) -> Self {
+        let at = std::array::from_fn(|_| UInt32Builder::new());
+        Self { keys: Keys::default(), at, text: StringBuilder::new(), bytes: 0, pile: PileWriter::new(scratch) }
+    }
+
+    pub(crate) fn push(&mut self, instance: u32, file_id: u32, line: u32, text: &str) {
+        if let Ok(object) = serde_json::from_str(text) {
+            self.keys.add(&object);
+        }
+        for (builder, value) in self.at.iter_mut().zip([instance, file_id, line]) {
+            builder.append_value(value);
+        }
+        self.text.append_value(text);
+        self.bytes += text.len() + 17;
+    }
+
+    pub(crate) fn settle(&mut self, most: usize) -> Result<(), CollectError> {
+        if self.bytes < most.max(1) {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let number = |name| Field::new(name, DataType::UInt32, false);
+        let schema = Schema::new(vec![
+            number("instance"),
+            number("file_id"),
+            number("line"),
+            Field::new("text", DataType::Utf8, false),
+        ]);
+        let [instance, file_id, line] = &mut self.at;
+        let columns: Vec<arrow::array::ArrayRef> = vec![
+            Arc::new(instance.finish()),
+            Arc::new(file_id.finish()),
+            Arc::new(line.finish()),
+            Arc::new(self.text.finish()),
+        ];
+        let batch = RecordBatch::try_new(Arc::new(schema), columns)
+            .map_err(|source| CollectError::Columns { what: "lines of the author's own".to_owned(), source })?;
+        self.pile.push(batch)
+    }
+
+    pub(crate) fn finish(mut self) -> Result<OwnPile, CollectError> {
+        self.settle(1)?;
+        Ok(OwnPile { keys: self.keys, pile: self.pile.finish()? })
+    }
+}
+
+/// Lines of one table that were read.
+#[derive(Debug)]
+pub(crate) struct OwnPile {
+    pub(crate) keys: Keys,
+    pile: Pile,
+}
+
+impl OwnPile {
+    /// Gives each line to `each`: (instance, file, line) and the text.
+    pub(crate) fn each(
+        &self,
+        each: &mut dyn FnMut((u32, u32, u32), &str) -> Result<(), CollectError>,
+    ) -> Result<(), CollectError> {
+        for batch in self.pile.read()? {
+            let batch = batch?;
+            let number = |at: usize| batch.column(at).as_any().downcast_ref::<UInt32Array>();
+            let text = batch.column(3).as_any().downcast_ref::<StringArray>();
+            let (Some(instance), Some(file_id), Some(line), Some(text)) = (number(0), number(1), number(2), text) else {
+                return Err(CollectError::Fault("waiting lines have other columns".to_owned()));
+            };
+            for row in 0..batch.num_rows() {
+                each((instance.value(row), file_id.value(row), line.value(row)), text.value(row))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with a collect as a whole. What goes wrong with a line or a file is a note instead.
+
+use std::io;
+use std::path::PathBuf;
+
+use tg_model::Exit;
+
+/// Why a run could not be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The source does not know the run.
+    #[error("run `{run}` is not in {place}")]
+    NotFound {
+        /// The run.
+        run: String,
+        /// The source, in words.
+        place: String,
+    },
+    /// The source failed.
+    #[error("cannot {what} in {place}")]
+    Source {
+        /// What was attempted.
+        what: String,
+        /// The source, in words.
+        place: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of ours cannot be read.
+    #[error("cannot read `{path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of ours cannot be written.
+    #[error("cannot write `{path}`", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The archive is damaged.
+    #[error("cannot read the archive `{path}`", path = path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: zip::result::ZipError,
+    },
+    /// Rows could not be put into columns.
+    #[error("cannot arrange {what}")]
+    Columns {
+        /// Which rows.
+        what: String,
+        /// Why.
+        source: arrow::error::ArrowError,
+    },
+    /// A table could not be written.
+    #[error("cannot write table file `{path}`", path = path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+    /// A stored format that this build does not know.
+    #[error("`{what}` has format {major}, and this tg reads {known}")]
+    Format {
+        /// The file.
+        what: String,
+        /// The format found.
+        major: u32,
+        /// The format known.
+        known: u32,
+    },
+    /// `--only` names nothing that is there.
+    #[error("`--only {only}` matches no instance of run `{run}`")]
+    NothingMatches {
+        /// The choice.
+        only: String,
+        /// The run.
+        run: String,
+    },
+    /// Another collect of the same run.
+    #[error("another collect of run `{run}` is going on (process {pid})")]
+    Busy {
+        /// The run.
+        run: String,
+        /// The process that is at it.
+        pid: u32,
+    },
+    /// Too many of something that is counted in 32 bits.
+    #[error("the run has more than {most} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        most: u64,
+    },
+    /// The rules of the user cannot be used.
+    #[error("rules: {0}")]
+    Rules(String),
+    /// It was cancelled.
+    #[error("the collect was cancelled")]
+    Cancelled,
+    /// A thread of ours ended early.
+    #[error("a thread of the collector ended early: {0}")]
+    Fault(String),
+}
+
+impl CollectError {
+    /// The exit code for it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotFound { .. } => Exit::RunNotFound,
+            Self::Source { .. } => Exit::Source,
+            Self::Format { .. } => Exit::Format,
+            Self::Archive { .. } => Exit::Source,
+            Self::NothingMatches { .. } | Self::Rules(_) => Exit::Usage,
+            Self::Busy { .. } => Exit::Busy,
+            Self::Cancelled => Exit::Cancelled,
+            Self::Read { .. } | Self::Write { .. } | Self::Table { .. } => Exit::Environment,
+            Self::Columns { .. } | Self::TooMany { .. } | Self::Fault(_) => Exit::Fault,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound { .. } => "`tg runs list` shows the runs of this home; `--source` names another place".to_owned(),
+            Self::Source { .. } => "check the place, your credentials and the network, then run it again: it goes on where it stopped".to_owned(),
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space and run it again: what is done is kept".to_owned()
+            }
+            Self::Busy { .. } => "wait for it to end".to_owned(),
+            Self::Format { .. } => "use a newer tg".to_owned(),
+            Self::NothingMatches { .. } => "write it as GROUP or GROUP/N".to_owned(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! One file of an instance, line by line.
+
+use std::io::{self, Read};
+
+use super::facts::Facts;
+use super::lines::Lines;
+use super::rule::Rule;
+use super::said::Said;
+use super::{At, Fate, metrics, records, run_out};
+use crate::dataset::segment::{Segment, T};
+use crate::error::CollectError;
+
+/// How much of a line a note keeps.
+const NOTE_BYTES: usize = 1000;
+
+/// A file that is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileAt<'a> {
+    pub(crate) instance: u32,
+    pub(crate) file_id: u32,
+    /// Below the instance's folder.
+    pub(crate) name: &'a str,
+    /// Below the run.
+    pub(crate) path: &'a str,
+}
+
+/// How many lines met which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) lines: u64,
+    pub(crate) mapped: u64,
+    pub(crate) logged: u64,
+    pub(crate) noted: u64,
+}
+
+/// Reads a file into rows. A file that cannot be read to its end keeps the rows so far, and has a note.
+pub(crate) fn read(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    said: &mut Said,
+    file: FileAt<'_>,
+    content: impl Read,
+) -> Result<(), CollectError> {
+    let mut lines = Lines::new(content);
+    let mut counts = Counts::default();
+    let mut rule = Rule::Binary;
+    let read = whole(segment, facts, said, file, &mut lines, &mut counts, &mut rule)?;
+    let (size, sha) = match read {
+        Ok(()) => match lines.finish() {
+            Ok(end) => end,
+            Err(error) => {
+                note(segment, Some(file.instance), file.file_id, 0, file.path, "cut-file", &error.to_string());
+                (0, String::new())
+            }
+        },
+        Err(error) => {
+            note(segment, Some(file.instance), file.file_id, 0, file.path, "cut-file", &error.to_string());
+            (0, String::new())
+        }
+    };
+    segment
+        .row(T::Files, file.file_id, 0)
+        .put(file.instance)
+        .put(file.path)
+        .put(size)
+        .put(sha.as_str())
+        .put(rule.word())
+        .put(counts.lines)
+        .put(counts.mapped)
+        .put(counts.logged)
+        .put(counts.noted)
+        .end();
+    Ok(())
+}
+
+fn whole(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    said: &mut Said,
+    file: FileAt<'_>,
+    lines: &mut Lines<impl Read>,
+    counts: &mut Counts,
+    rule: &mut Rule,
+) -> Result<io::Result<()>, CollectError> {
+    match lines.head() {
+        Ok(head) => *rule = Rule::of(file.name, head),
+        Err(error) => return Ok(Err(error)),
+    }
+    if *rule == Rule::Binary {
+        return Ok(Ok(()));
+    }
+    loop {
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        };
+        let number = u32::try_from(line.number)
+            .map_err(|_| CollectError::TooMany { what: "lines in one file", most: u64::from(u32::MAX) })?;
+        let at = At { instance: file.instance, file_id: file.file_id, line: number };
+        let fate = if line.too_long {
+            Fate::Noted("long-line")
+        } else {
+            match str::from_utf8(line.bytes) {
+                Err(_) => Fate::Noted("not-utf8"),
+                Ok(text) => dispatch(segment, facts, said, rule, file, at, text),
+            }
+        };
+        counts.lines += 1;
+        match fate {
+            Fate::Mapped => counts.mapped += 1,
+            Fate::Logged => counts.logged += 1,
+            Fate::Noted(reason) => {
+                counts.noted += 1;
+                let reason = if line.ended || line.too_long { reason } else { "half-line" };
+                let head = String::from_utf8_lossy(&line.bytes[..line.bytes.len().min(NOTE_BYTES)]);
+                note(segment, Some(at.instance), at.file_id, at.line, file.path, reason, &head);
+            }
+        }
+        segment.settle()?;
+    }
+}
+
+fn dispatch(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    said: &mut Said,
+    rule: &Rule,
+    file: FileAt<'_>,
+    at: At,
+    text: &str,
+) -> Fate {
+    match rule {
+        Rule::RunOut => run_out::written(segment, facts, said, at, text),
+        Rule::Results => metrics::read(segment, facts, "results", at, text),
+        Rule::Diagnostics => metrics::read(segment, facts, "diagnostics", at, text),
+        Rule::Connections => records::connection(segment, facts, at, text),
+        Rule::Peers => records::peer_fact(segment, facts, at, text),
+        Rule::Lookups => records::lookup(segment, at, text),
+        Rule::Routing => records::routing(segment, facts, at, text),
+        Rule::Printed => run_out::printed(segment, facts, said, at, file.name, text),
+        Rule::Own(table) => {
+            if text.trim().is_empty() {
+                return Fate::Noted("blank-line");
+            }
+            if !text.trim_start().starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+                return Fate::Noted("not-json");
+            }
+            segment.own(table, at.instance, at.file_id, at.line, text);
+            Fate::Mapped
+        }
+        Rule::Text | Rule::Binary => run_out::log(segment, at, file.name, text),
+    }
+}
+
+/// Makes a row of `notes`.
+pub(crate) fn note(
+    segment: &mut Segment,
+    instance: Option<u32>,
+    file_id: u32,
+    line: u32,
+    path: &str,
+    reason: &str,
+    text: &str,
+) {
+    segment.row(T::Notes, file_id, line).put(instance).put(path).put(reason).put(text).end();
+}

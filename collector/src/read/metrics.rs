@@ -1,0 +1,224 @@
+//! Metric records, and the three ways in which tags hide in their names.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::facts::Facts;
+use super::json::{Ns, Text};
+use super::{At, Fate};
+use crate::dataset::segment::{Segment, T};
+
+/// A metric's name without its tags.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Name<'a> {
+    pub(crate) base: Cow<'a, str>,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+/// Takes a name apart.
+///
+/// `name,key=value,…` is what SDKs write; `key:value/…/name:metric` what the bitswap plans wrote;
+/// `name|status|group|index` and `name-index` what the DHT plan wrote.
+pub(crate) fn split(raw: &str) -> Name<'_> {
+    if let Some(name) = slashes(raw) {
+        return name;
+    }
+    if raw.contains('|') {
+        return bars(raw);
+    }
+    let mut parts = raw.split(',');
+    let base = parts.next().unwrap_or(raw);
+    let tags = sorted(parts.filter_map(|part| part.split_once('=')).filter(|(key, _)| !key.is_empty()));
+    if tags.is_empty()
+        && let Some((stem, number)) = base.rsplit_once('-')
+        && DHT_NUMBERED.contains(&stem)
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && !number.is_empty()
+    {
+        return Name { base: Cow::Borrowed(stem), tags: vec![("index".to_owned(), number.to_owned())] };
+    }
+    Name { base: Cow::Borrowed(base), tags }
+}
+
+/// The DHT plan's names that end in the number of the operation.
+const DHT_NUMBERED: [&str; 7] = [
+    "time-to-peer",
+    "time-to-failed-peer",
+    "time-to-gcp",
+    "gcp-peers-found",
+    "time-to-provide",
+    "time-to-put",
+    "time-to-failed-put",
+];
+
+fn sorted<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    let mut tags: Vec<_> = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    tags.sort();
+    tags.dedup_by(|a, b| a.0 == b.0);
+    tags
+}
+
+fn slashes(raw: &str) -> Option<Name<'_>> {
+    if !raw.contains('/') {
+        return None;
+    }
+    let pairs: Option<Vec<(&str, &str)>> = raw.split('/').map(|part| part.split_once(':')).collect();
+    let pairs = pairs?;
+    let (_, base) = *pairs.iter().find(|(key, _)| *key == "name")?;
+    let tags = sorted(pairs.iter().copied().filter(|(key, _)| *key != "name"));
+    Some(Name { base: Cow::Borrowed(base), tags })
+}
+
+fn bars(raw: &str) -> Name<'_> {
+    let parts: Vec<&str> = raw.split('|').collect();
+    let keys: &[&str] = match (parts[0], parts.len()) {
+        ("time-to-find-first" | "time-to-get-first", 3) => &["key_group", "index"],
+        ("incomplete-get", 4) => &["key_group", "record", "index"],
+        (_, 4) => &["status", "key_group", "index"],
+        (_, 5) => &["status", "key_group", "record", "index"],
+        _ => &[],
+    };
+    if keys.is_empty() {
+        let tags = parts[1..].iter().enumerate().map(|(i, part)| (format!("tag{}", i + 1), (*part).to_owned()));
+        return Name { base: Cow::Borrowed(parts[0]), tags: tags.collect() };
+    }
+    Name { base: Cow::Borrowed(parts[0]), tags: sorted(keys.iter().copied().zip(parts[1..].iter().copied())) }
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    ts: Ns,
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    measures: Measures<'a>,
+    #[serde(borrow, default)]
+    unit: Option<Text<'a>>,
+    #[serde(default)]
+    dir: Option<i8>,
+}
+
+/// Measures in the order in which they were written, numbers only.
+struct Measures<'a>(Vec<(Text<'a>, Option<f64>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Measures<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Take;
+        impl<'de> serde::de::Visitor<'de> for Take {
+            type Value = Measures<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("measures by name")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Measures<'de>, A::Error> {
+                let mut measures = Vec::with_capacity(map.size_hint().unwrap_or(4));
+                while let Some(entry) = map.next_entry()? {
+                    measures.push(entry);
+                }
+                Ok(Measures(measures))
+            }
+        }
+        deserializer.deserialize_map(Take)
+    }
+}
+
+/// Reads a line of `results.out` or `diagnostics.out`.
+pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: At, line: &str) -> Fate {
+    if line.trim().is_empty() {
+        return Fate::Noted("blank-line");
+    }
+    let mut parsed = match serde_json::from_str::<Line<'_>>(line) {
+        Ok(parsed) => parsed,
+        Err(error) if error.is_data() => return Fate::Noted("bad-record"),
+        Err(_) => return Fate::Noted("not-json"),
+    };
+    parsed.measures.0.retain(|(_, value)| value.is_some());
+    if parsed.measures.0.is_empty() {
+        return Fate::Noted("no-measure");
+    }
+    parsed.measures.0.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+    facts.saw(Some(parsed.ts));
+    let name = split(parsed.name.as_str());
+    for (measure, value) in &parsed.measures.0 {
+        segment
+            .row(T::Metrics, at.file_id, at.line)
+            .put(at.instance)
+            .put(parsed.ts.0)
+            .put(None::<i64>)
+            .put(source)
+            .put(name.base.as_ref())
+            .put(parsed.name.as_str())
+            .put(parsed.kind.as_str())
+            .put(measure.as_str())
+            .put(*value)
+            .put(parsed.unit.as_ref().map(Text::as_str))
+            .put(parsed.dir)
+            .put(name.tags.as_slice())
+            .end();
+    }
+    Fate::Mapped
+}
+
+/// A metric of the first generation, from `run.out`.
+pub(crate) fn point(
+    segment: &mut Segment,
+    at: At,
+    ts: Ns,
+    raw: &str,
+    value: f64,
+    unit: Option<&str>,
+    dir: Option<i8>,
+) {
+    let name = split(raw);
+    segment
+        .row(T::Metrics, at.file_id, at.line)
+        .put(at.instance)
+        .put(ts.0)
+        .put(None::<i64>)
+        .put("run")
+        .put(name.base.as_ref())
+        .put(raw)
+        .put("point")
+        .put("value")
+        .put(value)
+        .put(unit)
+        .put(dir)
+        .put(name.tags.as_slice())
+        .end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_found_in_all_three_ways() {
+        let cases: [(&str, &str, &[(&str, &str)]); 9] = [
+            ("rtt", "rtt", &[]),
+            ("rtt,to=b,from=a,broken", "rtt", &[("from", "a"), ("to", "b")]),
+            (
+                "latencyMS:5/run:1/nodeType:Leech/name:time_to_fetch",
+                "time_to_fetch",
+                &[("latencyMS", "5"), ("nodeType", "Leech"), ("run", "1")],
+            ),
+            ("requests/second", "requests/second", &[]),
+            ("time-to-find-first|providers|3", "time-to-find-first", &[("index", "3"), ("key_group", "providers")]),
+            ("time-to-find|done|g|7", "time-to-find", &[("index", "7"), ("key_group", "g"), ("status", "done")]),
+            (
+                "record-updates|done|g|2|7",
+                "record-updates",
+                &[("index", "7"), ("key_group", "g"), ("record", "2"), ("status", "done")],
+            ),
+            ("time-to-provide-12", "time-to-provide", &[("index", "12")]),
+            ("my-metric-12", "my-metric-12", &[]),
+        ];
+        for (raw, base, tags) in cases {
+            let name = split(raw);
+            assert_eq!(name.base, base, "{raw}");
+            let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(name.tags, tags, "{raw}");
+        }
+    }
+}

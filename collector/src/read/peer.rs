@@ -1,0 +1,229 @@
+//! Peer ids: many encodings, one normal form.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+/// No id is longer; conversion costs the square of the length.
+const LONGEST: usize = 256;
+
+/// Digits of a number in some base, most significant first, as bytes. Leading zero digits are leading zero bytes.
+fn number(text: &[u8], alphabet: &[u8]) -> Option<Vec<u8>> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let mut bytes: Vec<u8> = Vec::with_capacity(text.len());
+    for digit in text {
+        let mut carry = alphabet.iter().position(|a| a == digit)?;
+        for byte in bytes.iter_mut().rev() {
+            carry += usize::from(*byte) * alphabet.len();
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
+            {
+                *byte = carry as u8;
+            }
+            carry >>= 8;
+        }
+        while carry > 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
+            bytes.insert(0, carry as u8);
+            carry >>= 8;
+        }
+    }
+    let zeros = text.iter().take_while(|&&digit| digit == alphabet[0]).count();
+    let mut out = vec![0; zeros];
+    out.extend(bytes);
+    Some(out)
+}
+
+/// Bytes in base58.
+pub(crate) fn base58(bytes: &[u8]) -> String {
+    let mut digits: Vec<u8> = Vec::with_capacity(bytes.len() * 138 / 100 + 1);
+    for &byte in bytes {
+        let mut carry = u32::from(byte);
+        for digit in &mut digits {
+            carry += u32::from(*digit) << 8;
+            #[expect(clippy::cast_possible_truncation, reason = "less than 58")]
+            {
+                *digit = (carry % 58) as u8;
+            }
+            carry /= 58;
+        }
+        while carry > 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "less than 58")]
+            digits.push((carry % 58) as u8);
+            carry /= 58;
+        }
+    }
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    let ones = std::iter::repeat_n('1', zeros);
+    ones.chain(digits.iter().rev().map(|&digit| char::from(BASE58[usize::from(digit)]))).collect()
+}
+
+fn base32(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() * 5 / 8);
+    let (mut bits, mut held) = (0u32, 0u32);
+    for &c in text {
+        let value = match c {
+            b'a'..=b'z' => c - b'a',
+            b'2'..=b'7' => c - b'2' + 26,
+            _ => return None,
+        };
+        bits = bits << 5 | u32::from(value);
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
+            out.push((bits >> held) as u8);
+            bits &= (1 << held) - 1;
+        }
+    }
+    Some(out)
+}
+
+/// Bytes from hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+/// Bytes from base64, with or without padding.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=').as_bytes();
+    let mut out = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut held) = (0u32, 0u32);
+    for &c in text {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
+            out.push((bits >> held) as u8);
+            bits &= (1 << held) - 1;
+        }
+    }
+    Some(out)
+}
+
+/// Whether the bytes are a multihash of a kind that peer ids use: identity (0) or SHA-256 (0x12), with its length.
+fn is_multihash(bytes: &[u8]) -> bool {
+    match bytes {
+        [0x12, 32, rest @ ..] => rest.len() == 32,
+        [0, len, rest @ ..] => *len >= 4 && *len < 128 && rest.len() == usize::from(*len),
+        _ => false,
+    }
+}
+
+/// The multihash that a text stands for, if it is a peer id in base58 or a version 1 CID of one.
+pub(crate) fn multihash(text: &str) -> Option<Vec<u8>> {
+    let bytes = text.as_bytes();
+    if !(8..=LONGEST).contains(&bytes.len()) {
+        return None;
+    }
+    if text.starts_with("Qm") || text.starts_with('1') {
+        return number(bytes, BASE58).filter(|hash| is_multihash(hash));
+    }
+    let cid = match bytes[0] {
+        b'b' => base32(&bytes[1..])?,
+        b'z' => number(&bytes[1..], BASE58)?,
+        b'k' => number(&bytes[1..], BASE36)?,
+        b'f' => unhex(&text[1..])?,
+        _ => return None,
+    };
+    // Version 1, codec `libp2p-key`.
+    cid.strip_prefix(&[1, 0x72]).filter(|hash| is_multihash(hash)).map(<[u8]>::to_vec)
+}
+
+/// The one form of a peer id: base58 of its multihash. What is no peer id stays as it is.
+pub(crate) fn normal(text: &str) -> Cow<'_, str> {
+    if text.starts_with("Qm") || text.starts_with('1') {
+        return Cow::Borrowed(text);
+    }
+    match multihash(text) {
+        Some(hash) => Cow::Owned(base58(&hash)),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// A peer id that was written as raw bytes.
+pub(crate) fn from_bytes(bytes: &[u8]) -> String {
+    if is_multihash(bytes) { base58(bytes) } else { super::lines::hex(bytes) }
+}
+
+/// The place of a peer in the keyspace, if its id is a multihash.
+pub(crate) fn kad(text: &str) -> Option<[u8; 32]> {
+    multihash(text).map(|hash| Sha256::digest(&hash).into())
+}
+
+/// 32 bytes from 64 hexadecimal digits.
+pub(crate) fn kad_from_hex(text: &str) -> Option<[u8; 32]> {
+    unhex(text)?.try_into().ok()
+}
+
+/// The length of the common prefix of two places, in bits.
+pub(crate) fn common_prefix(a: &[u8; 32], b: &[u8; 32]) -> u16 {
+    let mut bits = 0;
+    for (a, b) in a.iter().zip(b) {
+        let zeros = (a ^ b).leading_zeros();
+        bits += u16::try_from(zeros).unwrap_or(8);
+        if zeros < 8 {
+            break;
+        }
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "12D3KooWQuFLmk1pkNaBmr5qwhiQjhPS7iueUMRA5NVx3psiPgva";
+
+    #[test]
+    fn a_known_peer_has_its_known_place() {
+        let place = kad(PEER).expect("a peer id");
+        assert_eq!(super::super::lines::hex(&place), "44e83bf12e7665fa3b4cca61a970300b6b045a794b0bcc9d66074ebd9f6a5272");
+        let hash = multihash(PEER).expect("a peer id");
+        assert_eq!(base58(&hash), PEER);
+        assert_eq!(from_bytes(&hash), PEER);
+    }
+
+    #[test]
+    fn every_encoding_of_an_id_has_one_normal_form() {
+        let hash = multihash(PEER).expect("a peer id");
+        let mut cid = vec![1, 0x72];
+        cid.extend(&hash);
+        let hexed = format!("f{}", super::super::lines::hex(&cid));
+        let b58 = format!("z{}", base58(&cid));
+        for text in [PEER, hexed.as_str(), b58.as_str()] {
+            assert_eq!(normal(text), PEER, "{text}");
+            assert_eq!(kad(text), kad(PEER), "{text}");
+        }
+        for text in ["single/3", "", "1", "Qm", "bafy", "k", "f00", "12D3Koo!", &"1".repeat(500)] {
+            assert_eq!((normal(text).as_ref(), kad(text)), (text, None));
+        }
+    }
+
+    #[test]
+    fn bases() {
+        assert_eq!(base64("aGVsbG8="), Some(b"hello".to_vec()));
+        assert_eq!(base64("!"), None);
+        assert_eq!(base32(b"nbswy3dp"), Some(b"hello".to_vec()));
+        assert_eq!(number(b"1112", BASE58), Some(vec![0, 0, 0, 1]));
+        assert_eq!(base58(&[0, 0, 0, 1]), "1112");
+        assert_eq!(common_prefix(&[0; 32], &[0; 32]), 256);
+        let mut other = [0; 32];
+        other[1] = 0x10;
+        assert_eq!(common_prefix(&[0; 32], &other), 11);
+    }
+}

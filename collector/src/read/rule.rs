@@ -1,0 +1,148 @@
+//! Which file is read how.
+
+use tg_model::layout::{STDERR_FILE, STDOUT_FILE};
+use tg_model::record;
+
+/// How a file of an instance is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// `run.out`: events, and the metrics of early SDKs.
+    RunOut,
+    /// `results.out`.
+    Results,
+    /// `diagnostics.out`.
+    Diagnostics,
+    /// `tg.connections.ndjson`.
+    Connections,
+    /// `tg.peers.ndjson`.
+    Peers,
+    /// `tg.lookups.ndjson`.
+    Lookups,
+    /// `tg.routing.ndjson`.
+    Routing,
+    /// What an instance printed: events that `run.out` lacks, and text.
+    Printed,
+    /// One JSON object per line, into a table of the author's own.
+    Own(String),
+    /// Text, line by line into `logs`.
+    Text,
+    /// Neither lines nor records.
+    Binary,
+}
+
+impl Rule {
+    /// The rule for a file that its name alone decides.
+    pub(crate) fn by_name(path: &str) -> Option<Self> {
+        Some(match path {
+            record::RUN_OUT => Self::RunOut,
+            record::RESULTS_OUT => Self::Results,
+            record::DIAGNOSTICS_OUT => Self::Diagnostics,
+            record::CONNECTIONS_FILE => Self::Connections,
+            record::PEERS_FILE => Self::Peers,
+            record::LOOKUPS_FILE => Self::Lookups,
+            record::ROUTING_FILE => Self::Routing,
+            STDOUT_FILE => Self::Printed,
+            STDERR_FILE | "run.err" => Self::Text,
+            _ => return None,
+        })
+    }
+
+    /// The rule for any file: by its name, else by its first bytes.
+    pub(crate) fn of(path: &str, head: &[u8]) -> Self {
+        if let Some(rule) = Self::by_name(path) {
+            return rule;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let own = own_name(name);
+        if !looks_like_text(head) {
+            return Self::Binary;
+        }
+        match own {
+            Some(own) if name.ends_with(record::OWN_TABLE_SUFFIX) => Self::Own(own),
+            Some(own) if begins_with_object(head) => Self::Own(own),
+            _ => Self::Text,
+        }
+    }
+
+    /// The word for it in `files.kind`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::RunOut => "run.out",
+            Self::Results => "results.out",
+            Self::Diagnostics => "diagnostics.out",
+            Self::Connections => "tg.connections",
+            Self::Peers => "tg.peers",
+            Self::Lookups => "tg.lookups",
+            Self::Routing => "tg.routing",
+            Self::Printed => "printed",
+            Self::Own(_) => "own",
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// The name of the table for a file's name: letters, digits and `_`, in lower case, from what stands before the last
+/// dot.
+fn own_name(name: &str) -> Option<String> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let mut own: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .collect();
+    if own.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        own.insert(0, 'n');
+    }
+    let own = own.trim_matches('_').to_owned();
+    record::is_own_table_name(&own).then_some(own)
+}
+
+/// Whether a file's first bytes are text: valid UTF-8 but for a few strays, and no zero byte.
+fn looks_like_text(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(8192)];
+    if memchr::memchr(0, head).is_some() {
+        return false;
+    }
+    let odd = head.utf8_chunks().map(|chunk| chunk.invalid().len()).sum::<usize>();
+    odd * 20 <= head.len()
+}
+
+/// Whether the first line that is not empty is a JSON object, or begins as one and is cut by the end of the head.
+fn begins_with_object(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let mut lines = head.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let Some(first) = lines.next() else { return false };
+    if !first.starts_with(b"{\"") {
+        return false;
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(first) {
+        Ok(_) => true,
+        // A document over many lines is no line record, but a record may be longer than what was looked at.
+        Err(error) => error.is_eof() && !head.contains(&b'\n'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_decide_first_and_content_second() {
+        let cases: [(&str, &[u8], Rule); 11] = [
+            ("run.out", b"\0", Rule::RunOut),
+            ("sub/run.out", b"hello", Rule::Text),
+            ("stdout.log", b"", Rule::Printed),
+            ("stderr.log", b"", Rule::Text),
+            ("rtts.ndjson", b"x", Rule::Own("rtts".to_owned())),
+            ("custom-Latency.out", b"{\"a\":1}\n", Rule::Own("custom_latency".to_owned())),
+            ("notes.txt", b"\n\nhello\n", Rule::Text),
+            ("conf.json", b"{\n \"a\": 1\n}\n", Rule::Text),
+            ("heap.pprof", b"\x1f\x8b\0\0", Rule::Binary),
+            ("latin.txt", b"caf\xe9 and enough text behind it to be sure", Rule::Text),
+            ("..ndjson", b"{\"a\":1}\n", Rule::Text),
+        ];
+        for (path, head, rule) in cases {
+            assert_eq!(Rule::of(path, head), rule, "{path}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The folder of a run, as local backends leave it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use tg_model::layout::{EVENTS_FILE, LOGS_DIR, OUTPUTS_DIR, RUN_FILE, STDERR_FILE, STDOUT_FILE};
+use tg_model::{GroupName, InstanceId, RunId};
+
+use super::{Body, Entry, Listing, Owner, Source, SourceNote, Task, names};
+use crate::collect::words;
+use crate::error::CollectError;
+
+/// Folders below an instance's are followed this deep.
+const DEEPEST: usize = 64;
+
+/// A run's folder: `run.json`, `events.ndjson`, `outputs/<group>/<index>/…` and `logs/<group>/<index>/…`.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    dir: PathBuf,
+}
+
+impl Folder {
+    /// The run in this folder.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    fn scan(&self, run: &RunId) -> Result<Listing, CollectError> {
+        let mut scan = Scan { base: &self.dir, listing: Listing::default() };
+        let mut any = false;
+        for name in [RUN_FILE, EVENTS_FILE] {
+            if let Ok(meta) = fs::symlink_metadata(self.dir.join(name))
+                && meta.is_file()
+            {
+                any = true;
+                scan.listing.entries.push(Entry {
+                    owner: Owner::Run,
+                    name: name.to_owned(),
+                    size: meta.len(),
+                    locator: name.to_owned(),
+                });
+            }
+        }
+        // The logs come first, so that an output of the same name is the one that is renamed.
+        for top in [LOGS_DIR, OUTPUTS_DIR] {
+            any |= scan.groups(top)?;
+        }
+        if !any {
+            return Err(CollectError::NotFound { run: run.to_string(), place: self.place() });
+        }
+        let mut listing = scan.listing;
+        names::settle(&mut listing);
+        Ok(listing)
+    }
+}
+
+impl Source for Folder {
+    fn place(&self) -> String {
+        format!("folder `{}`", self.dir.display())
+    }
+
+    fn list<'a>(&'a self, run: &'a RunId) -> Task<'a, Listing> {
+        Box::pin(async move {
+            let (folder, run) = (self.clone(), run.clone());
+            tokio::task::spawn_blocking(move || folder.scan(&run))
+                .await
+                .map_err(|error| CollectError::Fault(error.to_string()))?
+        })
+    }
+
+    fn open<'a>(&'a self, entry: &'a Entry) -> Task<'a, Body> {
+        Box::pin(async move {
+            let path = self.dir.join(&entry.locator);
+            let file = File::open(&path).map_err(|source| CollectError::Read { path, source })?;
+            Ok(Box::new(file) as Body)
+        })
+    }
+}
+
+/// A walk through a run's folder. Links are never followed: an instance could point them anywhere.
+struct Scan<'a> {
+    base: &'a Path,
+    listing: Listing,
+}
+
+impl Scan<'_> {
+    fn children(&self, dir: &Path) -> Result<Vec<fs::DirEntry>, CollectError> {
+        let path = self.base.join(dir);
+        let read = |source| CollectError::Read { path: path.clone(), source };
+        match fs::read_dir(&path) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(read),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(read(error)),
+        }
+    }
+
+    fn note(&mut self, path: &str, reason: &str, text: impl Into<String>) {
+        self.listing.notes.push(SourceNote::new(path, reason, text));
+    }
+
+    fn groups(&mut self, top: &str) -> Result<bool, CollectError> {
+        if !self.base.join(top).is_dir() {
+            return Ok(false);
+        }
+        for group in self.children(Path::new(top))? {
+            let name = group.file_name();
+            let parsed = name.to_str().and_then(|name| name.parse::<GroupName>().ok());
+            let is_dir = group.file_type().is_ok_and(|kind| kind.is_dir());
+            let (Some(group), true) = (parsed, is_dir) else {
+                self.note("", "not-a-group", format!("`{top}/{}` is not the folder of a group", names::safe(name.as_bytes())));
+                continue;
+            };
+            self.instances(top, &group)?;
+        }
+        Ok(true)
+    }
+
+    fn instances(&mut self, top: &str, group: &GroupName) -> Result<(), CollectError> {
+        let dir = Path::new(top).join(group.as_str());
+        for child in self.children(&dir)? {
+            let name = child.file_name();
+            let index = name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|n| n.to_string() == name));
+            let is_dir = child.file_type().is_ok_and(|kind| kind.is_dir());
+            let (Some(index), true) = (index, is_dir) else {
+                let text = format!("`{top}/{group}/{}` is not the folder of an instance", names::safe(name.as_bytes()));
+                self.note("", "not-an-instance", text);
+                continue;
+            };
+            let id = InstanceId { group: group.clone(), index };
+            let logs_only = top == LOGS_DIR;
+            self.files(&id, &dir.join(index.to_string()), &[], 0, logs_only)?;
+        }
+        Ok(())
+    }
+
+    fn files(&mut self, id: &InstanceId, dir: &Path, below: &[u8], depth: usize, logs: bool) -> Result<(), CollectError> {
+        let children = match self.children(dir) {
+            Ok(children) => children,
+            Err(error) => {
+                let path = format!("{id}/{}", names::safe(below));
+                self.note(&path, "unreadable", words(&error));
+                return Ok(());
+            }
+        };
+        for child in children {
+            let file_name = child.file_name();
+            let mut name = below.to_vec();
+            if !name.is_empty() {
+                name.push(b'/');
+            }
+            name.extend_from_slice(file_name.as_bytes());
+            let safe = names::safe(&name);
+            let path = format!("{id}/{safe}");
+            let kind = match child.metadata() {
+                Ok(meta) if meta.is_dir() && depth < DEEPEST => {
+                    self.files(id, &dir.join(&file_name), &name, depth + 1, logs)?;
+                    continue;
+                }
+                Ok(meta) if meta.is_dir() => "a folder that lies too deep",
+                Ok(meta) if meta.is_file() => {
+                    // In the folder of logs, only what tg itself keeps there counts.
+                    if logs && safe != STDOUT_FILE && safe != STDERR_FILE {
+                        continue;
+                    }
+                    let Some(locator) = dir.join(&file_name).to_str().map(str::to_owned) else {
+                        self.note(&path, "bad-name", "its name is not UTF-8");
+                        continue;
+                    };
+                    if safe.as_bytes() != name {
+                        self.note(&path, "renamed", "its own name is not safe everywhere");
+                    }
+                    self.listing.entries.push(Entry {
+                        owner: Owner::Instance(id.clone()),
+                        name: safe,
+                        size: meta.len(),
+                        locator,
+                    });
+                    continue;
+                }
+                Ok(meta) if meta.is_symlink() => "a link, which is not followed",
+                Ok(_) => "no ordinary file",
+                Err(error) => {
+                    self.note(&path, "unreadable", error.to_string());
+                    continue;
+                }
+            };
+            self.note(&path, "not-collected", format!("it is {kind}"));
+        }
+        Ok(())
+    }
+}
