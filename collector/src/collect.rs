@@ -302,8 +302,7 @@ async fn make(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Written, CollectError> {
-    let (tell, told) =
-        watch::channel(Progress { phase: Phase::Dataset, bytes: 0, of_bytes: 0, files: 0, of_files: 0 });
+    let (tell, told) = watch::channel(Progress { phase: Phase::Dataset, bytes: 0, of_bytes: 0, files: 0, of_files: 0 });
     let (archive, run, cancel) = (archive.to_owned(), run.clone(), cancel.clone());
     let partial = into.join(format!("{DATASET_DIR}{PARTIAL}"));
     let target = into.join(DATASET_DIR);

@@ -130,8 +130,13 @@ impl CollectError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotFound { .. } => "`tg runs list` shows the runs of this home; `--source` names another place".to_owned(),
-            Self::Source { .. } => "check the place, your credentials and the network, then run it again: it goes on where it stopped".to_owned(),
+            Self::NotFound { .. } => {
+                "`tg runs list` shows the runs of this home; `--source` names another place".to_owned()
+            }
+            Self::Source { .. } => {
+                "check the place, your credentials and the network, then run it again: it goes on where it stopped"
+                    .to_owned()
+            }
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some space and run it again: what is done is kept".to_owned()
             }

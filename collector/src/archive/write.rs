@@ -149,11 +149,7 @@ fn pack(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
-fn drain(
-    file: &File,
-    steps: Receiver<Step>,
-    stored: &mut (dyn FnMut(u64) + Send),
-) -> io::Result<()> {
+fn drain(file: &File, steps: Receiver<Step>, stored: &mut (dyn FnMut(u64) + Send)) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut offset = 0_u64;
     let mut directory: Vec<Central> = Vec::new();

@@ -104,10 +104,7 @@ pub(crate) fn build(
 }
 
 fn pool(jobs: usize) -> Result<rayon::ThreadPool, CollectError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs)
-        .build()
-        .map_err(|error| CollectError::Fault(error.to_string()))
+    rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|error| CollectError::Fault(error.to_string()))
 }
 
 /// Gives each file of the archive its number: the run's own first, then by instance and name.
@@ -214,7 +211,11 @@ fn run_row(segment: &mut Segment, file_id: u32, path: &str, kind: &str, size: u6
         .end();
 }
 
-fn read_run_file(archive: &mut Archive, content: &Content, segment: &mut Segment) -> Result<Option<RunFile>, CollectError> {
+fn read_run_file(
+    archive: &mut Archive,
+    content: &Content,
+    segment: &mut Segment,
+) -> Result<Option<RunFile>, CollectError> {
     let Some((packed, file_id)) = content.run_files.get(RUN_FILE) else { return Ok(None) };
     let bytes = match document(archive, packed)? {
         Ok(bytes) => bytes,
@@ -223,9 +224,8 @@ fn read_run_file(archive: &mut Archive, content: &Content, segment: &mut Segment
             return Ok(None);
         }
     };
-    let (size, sha) = Lines::new(bytes.as_slice())
-        .finish()
-        .map_err(|source| CollectError::Read { path: RUN_FILE.into(), source })?;
+    let (size, sha) =
+        Lines::new(bytes.as_slice()).finish().map_err(|source| CollectError::Read { path: RUN_FILE.into(), source })?;
     run_row(segment, *file_id, RUN_FILE, "document", size, &sha, Counts::default());
     #[derive(serde::Deserialize)]
     struct Version {

@@ -78,8 +78,7 @@ pub(crate) fn globalize(
             && let Some(ts) = shape.index("ts")
             && let Some(ts) = batch.column(ts).as_primitive_opt::<TimestampNanosecondType>()
         {
-            let since: Int64Array =
-                ts.iter().map(|ts| Some(ts?.wrapping_sub(start?))).collect();
+            let since: Int64Array = ts.iter().map(|ts| Some(ts?.wrapping_sub(start?))).collect();
             columns[at] = Arc::new(since);
         }
     }

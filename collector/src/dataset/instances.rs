@@ -155,10 +155,8 @@ impl Instances {
             };
             return (outcome, None, reason.to_owned(), Evidence::default(), 0);
         }
-        let (outcome, reason) = facts.map_or_else(
-            || (Outcome::Incomplete, "it left no file that says how it ended".to_owned()),
-            Facts::outcome,
-        );
+        let (outcome, reason) = facts
+            .map_or_else(|| (Outcome::Incomplete, "it left no file that says how it ended".to_owned()), Facts::outcome);
         let evidence = Evidence {
             failure: facts.and_then(|facts| facts.failure.clone()),
             crash: facts.and_then(|facts| facts.crash.clone()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, StringArray, UInt32Array, UInt32Builder, StringBuilder};
+use arrow::array::{Array, StringArray, StringBuilder, UInt32Array, UInt32Builder};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use serde_json::Value as Json;
@@ -126,7 +126,9 @@ impl Keys {
             let doc = "Keys beyond the limit of columns, as JSON.".to_owned();
             columns.push(ColumnShape { name: "rest".to_owned(), kind: Kind::Text, nullable: true, doc });
         }
-        let doc = format!("Lines of the author's own file `{name}`, one row each; columns inferred from all lines of the run.");
+        let doc = format!(
+            "Lines of the author's own file `{name}`, one row each; columns inferred from all lines of the run."
+        );
         let sort = ["instance", "file_id", "line"].map(str::to_owned).to_vec();
         Shape::new(format!("x_{name}"), doc, columns, sort)
     }
@@ -228,7 +230,8 @@ impl OwnPile {
             let batch = batch?;
             let number = |at: usize| batch.column(at).as_any().downcast_ref::<UInt32Array>();
             let text = batch.column(3).as_any().downcast_ref::<StringArray>();
-            let (Some(instance), Some(file_id), Some(line), Some(text)) = (number(0), number(1), number(2), text) else {
+            let (Some(instance), Some(file_id), Some(line), Some(text)) = (number(0), number(1), number(2), text)
+            else {
                 return Err(CollectError::Fault("waiting lines have other columns".to_owned()));
             };
             for row in 0..batch.num_rows() {

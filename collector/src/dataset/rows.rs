@@ -103,14 +103,12 @@ impl Column {
             Kind::Time => Self::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
             Kind::Kad => Self::Kad(FixedSizeBinaryBuilder::new(32)),
             Kind::Bytes => Self::Bytes(BinaryBuilder::new()),
-            Kind::TextMap => Self::TextMap(Box::new(
-                MapBuilder::new(Some(map_fields()), StringBuilder::new(), StringBuilder::new()),
-            )),
-            Kind::I64Map => Self::I64Map(Box::new(MapBuilder::new(
-                Some(map_fields()),
-                StringBuilder::new(),
-                Int64Builder::new(),
-            ))),
+            Kind::TextMap => {
+                Self::TextMap(Box::new(MapBuilder::new(Some(map_fields()), StringBuilder::new(), StringBuilder::new())))
+            }
+            Kind::I64Map => {
+                Self::I64Map(Box::new(MapBuilder::new(Some(map_fields()), StringBuilder::new(), Int64Builder::new())))
+            }
             Kind::U32List => Self::U32List(ListBuilder::new(UInt32Builder::new())),
         }
     }
@@ -139,7 +137,11 @@ impl Column {
 
     /// Appends a value and says about how many bytes it takes. A value of the wrong kind becomes null: the rows of
     /// each reader are tested against the shape of their tables.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the reader made the value for this kind")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the reader made the value for this kind"
+    )]
     fn put(&mut self, value: Value<'_>) -> usize {
         match (self, value) {
             (Self::Text(b), Value::Text(v)) => {

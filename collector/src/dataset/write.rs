@@ -111,16 +111,12 @@ impl TableWriter {
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|source| CollectError::Columns { what: format!("rows of table `{}`", self.name), source })?;
         if self.open.is_none() {
-            fs::create_dir_all(&self.dir)
-                .map_err(|source| CollectError::Write { path: self.dir.clone(), source })?;
+            fs::create_dir_all(&self.dir).map_err(|source| CollectError::Write { path: self.dir.clone(), source })?;
             let path = self.dir.join(format!("part-{:04}.parquet", self.parts.len()));
             let file = File::create(&path).map_err(|source| CollectError::Write { path: path.clone(), source })?;
-            let writer = ArrowWriter::try_new(
-                BufWriter::new(file),
-                self.schema.clone(),
-                Some(self.properties.as_ref().clone()),
-            )
-            .map_err(|source| CollectError::Table { path: path.clone(), source })?;
+            let writer =
+                ArrowWriter::try_new(BufWriter::new(file), self.schema.clone(), Some(self.properties.as_ref().clone()))
+                    .map_err(|source| CollectError::Table { path: path.clone(), source })?;
             self.open = Some((path, writer, 0));
         }
         let Some((path, writer, rows)) = &mut self.open else { return Ok(()) };
@@ -164,7 +160,8 @@ fn properties(shape: &Shape) -> WriterProperties {
     let sorting = shape.sort.iter().filter_map(|key| shape.index(key)).filter_map(|at| {
         // `run_id` stands before the shape's columns. Nested columns are never sorted by, and come last if at all
         // before a key: their leaves would shift the count.
-        let leaves = shape.columns[..at].iter().map(|c| if matches!(c.kind, Kind::TextMap | Kind::I64Map) { 2 } else { 1 });
+        let leaves =
+            shape.columns[..at].iter().map(|c| if matches!(c.kind, Kind::TextMap | Kind::I64Map) { 2 } else { 1 });
         let index = i32::try_from(1 + leaves.sum::<usize>()).ok()?;
         Some(SortingColumn { column_idx: index, descending: false, nulls_first: true })
     });

@@ -162,15 +162,7 @@ pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: A
 }
 
 /// A metric of the first generation, from `run.out`.
-pub(crate) fn point(
-    segment: &mut Segment,
-    at: At,
-    ts: Ns,
-    raw: &str,
-    value: f64,
-    unit: Option<&str>,
-    dir: Option<i8>,
-) {
+pub(crate) fn point(segment: &mut Segment, at: At, ts: Ns, raw: &str, value: f64, unit: Option<&str>, dir: Option<i8>) {
     let name = split(raw);
     segment
         .row(T::Metrics, at.file_id, at.line)

@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn a_known_peer_has_its_known_place() {
         let place = kad(PEER).expect("a peer id");
-        assert_eq!(super::super::lines::hex(&place), "44e83bf12e7665fa3b4cca61a970300b6b045a794b0bcc9d66074ebd9f6a5272");
+        assert_eq!(
+            super::super::lines::hex(&place),
+            "44e83bf12e7665fa3b4cca61a970300b6b045a794b0bcc9d66074ebd9f6a5272"
+        );
         let hash = multihash(PEER).expect("a peer id");
         assert_eq!(base58(&hash), PEER);
         assert_eq!(from_bytes(&hash), PEER);

@@ -86,10 +86,8 @@ impl Rule {
 /// dot.
 fn own_name(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let mut own: String = stem
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-        .collect();
+    let mut own: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     if own.as_bytes().first().is_some_and(u8::is_ascii_digit) {
         own.insert(0, 'n');
     }

@@ -130,7 +130,14 @@ pub(crate) fn written(segment: &mut Segment, facts: &mut Facts, said: &mut Said,
 
 /// Reads a line of stdout: a record that `run.out` has as well is a copy, one that it lacks is read as there, and
 /// anything else is text.
-pub(crate) fn printed(segment: &mut Segment, facts: &mut Facts, said: &mut Said, at: At, file: &str, line: &str) -> Fate {
+pub(crate) fn printed(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    said: &mut Said,
+    at: At,
+    file: &str,
+    line: &str,
+) -> Fate {
     if let Some(json) = json_part(line)
         && memchr::memmem::find(json.as_bytes(), b"\"event\"").is_some()
         && let Ok(parsed) = serde_json::from_str::<Line<'_>>(json)
@@ -252,12 +259,8 @@ fn told(facts: &mut Facts, kind: &str, error: Option<&str>) {
 }
 
 fn row(segment: &mut Segment, at: At, ts: Option<Ns>, kind: &str, words: [Option<&str>; 4]) {
-    let mut row = segment
-        .row(T::Events, at.file_id, at.line)
-        .put(at.instance)
-        .put(ts.map(|ts| ts.0))
-        .put(None::<i64>)
-        .put(kind);
+    let mut row =
+        segment.row(T::Events, at.file_id, at.line).put(at.instance).put(ts.map(|ts| ts.0)).put(None::<i64>).put(kind);
     for text in words {
         row = row.put(text);
     }

@@ -109,7 +109,11 @@ impl Scan<'_> {
             let parsed = name.to_str().and_then(|name| name.parse::<GroupName>().ok());
             let is_dir = group.file_type().is_ok_and(|kind| kind.is_dir());
             let (Some(group), true) = (parsed, is_dir) else {
-                self.note("", "not-a-group", format!("`{top}/{}` is not the folder of a group", names::safe(name.as_bytes())));
+                self.note(
+                    "",
+                    "not-a-group",
+                    format!("`{top}/{}` is not the folder of a group", names::safe(name.as_bytes())),
+                );
                 continue;
             };
             self.instances(top, &group)?;
@@ -135,7 +139,14 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn files(&mut self, id: &InstanceId, dir: &Path, below: &[u8], depth: usize, logs: bool) -> Result<(), CollectError> {
+    fn files(
+        &mut self,
+        id: &InstanceId,
+        dir: &Path,
+        below: &[u8],
+        depth: usize,
+        logs: bool,
+    ) -> Result<(), CollectError> {
         let children = match self.children(dir) {
             Ok(children) => children,
             Err(error) => {

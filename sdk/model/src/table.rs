@@ -85,7 +85,11 @@ const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Column {
 /// knows, has line 0.
 pub const COMMON: &[Column] = &[
     must("run_id", Kind::Text, "The run."),
-    must("file_id", Kind::U32, "The file that the row came from, from 1: `files.file_id`; 0 for what the run itself knows."),
+    must(
+        "file_id",
+        Kind::U32,
+        "The file that the row came from, from 1: `files.file_id`; 0 for what the run itself knows.",
+    ),
     must("line", Kind::U32, "The line in that file, from 1; 0 where the row stands for the whole file."),
 ];
 
