@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{completions, man, runs};
+use crate::{completions, man, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Completions(completions::Args),
     /// Print the manual page, or write the pages of every command to a folder.
     Man(man::Args),
+    /// Serve signals, barriers and topics to instances that something else starts.
+    Sync(sync::Args),
 }
 
 /// The whole command line as clap sees it: for completions, manual pages and the reference.

@@ -10,6 +10,7 @@ pub mod render;
 mod runs;
 mod signals;
 mod stored;
+mod sync;
 mod text;
 
 pub use args::command;
@@ -48,6 +49,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Runs(args) => runs::run(args, context),
+        Command::Sync(args) => block_on(sync::run(args, context)),
     }
 }
 

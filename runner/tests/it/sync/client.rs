@@ -60,6 +60,7 @@ pub(crate) async fn seen(watch: &mut Watch) -> Seen {
 
 pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
+    pub(crate) counted: u64,
 }
 
 impl Client {
@@ -67,7 +68,7 @@ impl Client {
         let tcp = TcpStream::connect(addr).await.expect("a working connection");
         let (socket, _) =
             client_async(format!("ws://{addr}/any/path?at=all"), tcp).await.expect("a working connection");
-        Self { socket }
+        Self { socket, counted: 0 }
     }
 
     pub(crate) async fn send(&mut self, text: impl Into<String>) {

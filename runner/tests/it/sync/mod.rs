@@ -1,3 +1,8 @@
 //! The sync service, seen from the other end of its sockets.
+mod barriers;
 mod client;
+mod hostile;
+mod limits;
+mod runs;
+mod topics;
 mod wire;
