@@ -22,6 +22,8 @@ use super::seen::Label;
 
 /// How long a client that is sent away in good order may take to read what is left.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one that was cut off may take to come back and read why.
+const PATIENCE_WITH_SLOW: Duration = Duration::from_mins(5);
 /// How much of what a client still sends is thrown away, so that it comes to read why it was sent away.
 const MAX_DISCARDED_BYTES: usize = 64 << 20;
 
@@ -48,7 +50,15 @@ pub(super) async fn serve(mut tcp: TcpStream, hub: Hub, label: Label, cancel: Ca
     };
     if let End::Away { code, reason, patience } = end {
         // Its only errors are those of a client that is gone or takes too long.
-        let _outcome = timeout(patience, Box::pin(connection.send_away(code, reason))).await;
+        let sent = timeout(patience, Box::pin(connection.send_away(code, reason)));
+        let hurry = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            _outcome = sent => {}
+            () = hurry => {}
+        }
     }
 }
 
@@ -201,7 +211,7 @@ impl Connection {
                 return Poll::Ready(Some(End::Away {
                     code: CLOSE_POLICY,
                     reason: "cut off: the client reads too slowly",
-                    patience: limits.stall,
+                    patience: PATIENCE_WITH_SLOW,
                 }));
             }
             self.timer.as_mut().reset(now + limits.stall);

@@ -9,8 +9,8 @@ use tg_runner::sync::{Hub, Label, Limits, Listen, Seen, Server, TopicFilter, Wat
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// Only to end a test that would hang.
 const FAR: Duration = Duration::from_mins(1);
@@ -66,8 +66,11 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn dial(addr: SocketAddr) -> Self {
         let tcp = TcpStream::connect(addr).await.expect("a working connection");
-        let (socket, _) =
-            client_async(format!("ws://{addr}/any/path?at=all"), tcp).await.expect("a working connection");
+        // The default would take 128 KiB for each of thousands of clients.
+        let config = WebSocketConfig::default().read_buffer_size(2048);
+        let (socket, _) = client_async_with_config(format!("ws://{addr}/any/path?at=all"), tcp, Some(config))
+            .await
+            .expect("a working connection");
         Self { socket, counted: 0 }
     }
 

@@ -119,14 +119,13 @@ async fn five_hundred_addresses_tell_five_hundred_instances_apart() {
 
 #[tokio::test]
 async fn an_address_in_use_is_named_and_none_is_kept() {
-    let taken = Service::start().await;
-    let taken = Listen { addr: taken.server.addrs()[0], label: None };
-    // Still listening: the service lives until the end of this test.
     let holder = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let held = Listen { addr: holder.local_addr().expect("an address"), label: None };
-    let error = Server::bind(Hub::new(Limits::default()), &[taken, held]).await.expect_err("an address in use");
+    let free = Listen { addr: ([127, 9, 77, 1], held.addr.port()).into(), label: None };
+    let error = Server::bind(Hub::new(Limits::default()), &[free, held]).await.expect_err("an address in use");
     assert_eq!(error.to_string(), format!("cannot listen on `{}`", held.addr));
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    Server::bind(Hub::new(Limits::default()), &[free]).await.expect("the address that was free").shutdown().await;
 }
 
 #[tokio::test]

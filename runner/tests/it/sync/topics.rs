@@ -130,6 +130,6 @@ async fn payloads_of_any_json_come_out_as_they_went_in() {
         client.send_message(Message::binary(request.into_bytes())).await;
         let (one, two) = (client.answer().await, client.answer().await);
         let item = if one.id == "1" { one } else { two };
-        assert!(item.subscribe == payload, "{:.100}", payload);
+        assert!(item.subscribe == payload, "{payload:.100}");
     }
 }
