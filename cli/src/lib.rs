@@ -7,6 +7,7 @@ mod man;
 mod message;
 mod output;
 pub mod render;
+mod reporter;
 mod runs;
 mod signals;
 mod stored;
