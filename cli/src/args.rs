@@ -69,7 +69,7 @@ impl Color {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List, show and remove the runs that lie here.
+    /// List, show, replay and remove runs, and read what their instances printed.
     Runs(runs::Args),
     /// Print completions for a shell.
     Completions(completions::Args),

@@ -1,6 +1,8 @@
 //! `tg runs`: what lies in the home.
 
 mod list;
+mod logs;
+mod replay;
 mod rm;
 mod show;
 
@@ -16,6 +18,8 @@ Examples:
   tg runs list                           every run, the newest first
   tg runs show latest                    the newest run: what it was and how each instance ended
   tg runs show 20261122-2215             a unique prefix of an id is enough
+  tg runs logs latest --level warn       what all instances printed, by time
+  tg runs replay latest --speed 10       watch it again
   tg runs rm 20261122-221530417-k7qx")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,6 +33,10 @@ enum Command {
     List(list::Args),
     /// Show one run: what it was, and how each instance ended.
     Show(show::Args),
+    /// Print what all instances printed, merged by time.
+    Logs(logs::Args),
+    /// Show a run again as it was, from its events.
+    Replay(replay::Args),
     /// Remove runs with all that belongs to them.
     Rm(rm::Args),
 }
@@ -38,6 +46,8 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.command {
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Logs(args) => logs::run(&args, context),
+        Command::Replay(args) => replay::run(&args, context),
         Command::Rm(args) => rm::run(&args, context),
     }
 }

@@ -41,6 +41,8 @@ pub(super) fn render(line: &Line) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tg_model::event::Claim;
     use tg_model::{EventKind, Evidence, InstanceId, Outcome, Verdict};
 
@@ -88,7 +90,7 @@ mod tests {
         kinds
             .extend((0..n).map(|i| (1 + u64::from(i) / 10, EventKind::InstanceStarted { instance: id(i), pid: None })));
         kinds.extend((0..n).map(|i| (1100 + u64::from(i) / 10, ended(i, Outcome::Ok))));
-        let finished = EventKind::RunFinished { verdict: Verdict::Passed, tally: Default::default(), elapsed_ns: 1 };
+        let finished = EventKind::RunFinished { verdict: Verdict::Passed, tally: BTreeMap::default(), elapsed_ns: 1 };
         kinds.push((2200, finished));
         let text = told(kinds);
         assert!(text.lines().count() <= 8, "{text}");

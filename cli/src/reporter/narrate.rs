@@ -143,7 +143,9 @@ impl Narrator {
                 }
                 (Weight::Bad, text)
             }
-            EventKind::InstanceStarted { .. } | EventKind::RunFinished { .. } => return None,
+            EventKind::InstanceStarted { .. } | EventKind::BarrierOpened { .. } | EventKind::RunFinished { .. } => {
+                return None;
+            }
             EventKind::InstanceSaid { instance, claim, text } => {
                 let what = match claim {
                     Claim::Success => return None,
@@ -161,7 +163,6 @@ impl Narrator {
                 let text = format!("note: {} ({})", short(text, 300), clean(reason));
                 (Weight::Matters, self.notes.pass(text, "notes")?)
             }
-            EventKind::BarrierOpened { .. } => return None,
             EventKind::BarrierReached { state, target, waited_ns } => {
                 if *waited_ns < SLOW_BARRIER_NS {
                     return None;
