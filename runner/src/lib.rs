@@ -1,2 +1,29 @@
 //! Turns a resolved composition into processes and a stream of events; hosts the sync service.
+//!
+//! [`build_all`] makes what the groups run, [`execute`] makes a run. What happens is told as [`tg_model::RunEvent`]s
+//! and nothing else; nothing here writes to the terminal, reads `TG_*` settings or handles signals.
+
+mod addresses;
+pub mod build;
+mod cancel;
+mod claims;
+mod clock;
+mod dispatch;
+mod drain;
+mod engine;
+mod environment;
+mod error;
+mod instance;
+pub mod keeper;
+mod scan;
+mod spawn;
+mod stall;
+mod state;
+pub mod store;
 pub mod sync;
+
+pub use build::{Artifact, Artifacts, BuildError, BuildOptions, build_all};
+pub use cancel::Cancel;
+pub use engine::{RunOptions, execute};
+pub use error::RunError;
+pub use keeper::Keeper;

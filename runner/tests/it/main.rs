@@ -1,2 +1,4 @@
 //! Tests of the runner with real sockets and real processes.
+mod behaviour;
+mod harness;
 mod sync;

@@ -1,0 +1,191 @@
+//! Empties the pipes of all instances into their logs: one thread, one buffer, no limit on what an instance prints.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::scan::{Claims, Found, StderrScan, StdoutScan};
+
+/// How much is read at once; one buffer of this size serves all pipes.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// The pipes of one instance, and where their content goes.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The instance's number.
+    pub(crate) label: u32,
+    /// Its group's name.
+    pub(crate) group: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    pub(crate) stdout: (OwnedFd, File),
+    pub(crate) stderr: (OwnedFd, File),
+    /// When this fires or is dropped, the pipes are left as they are.
+    pub(crate) give_up: oneshot::Receiver<()>,
+    pub(crate) done: oneshot::Sender<Drained>,
+}
+
+/// All that an instance printed, boiled down.
+#[derive(Debug, Default)]
+pub(crate) struct Drained {
+    pub(crate) claims: Claims,
+    pub(crate) panic: Option<String>,
+}
+
+/// What was found, and in the output of which instance.
+pub(crate) type FoundBy = (u32, Found);
+
+/// The thread that empties pipes. It ends when this is dropped and the last job is done.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    jobs: mpsc::Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl Drain {
+    pub(crate) fn start(found: mpsc::Sender<FoundBy>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (jobs, queue) = mpsc::channel(64);
+        let thread = std::thread::Builder::new().name("tg-drain".to_owned()).spawn(move || {
+            LocalSet::new().block_on(&runtime, serve(queue, found));
+        })?;
+        Ok(Self { jobs, thread })
+    }
+
+    /// A handle to give jobs to.
+    pub(crate) fn jobs(&self) -> mpsc::Sender<Job> {
+        self.jobs.clone()
+    }
+
+    /// Waits for the thread; every sender of jobs must be gone.
+    pub(crate) async fn finish(self) {
+        drop(self.jobs);
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        debug_assert!(matches!(joined, Ok(Ok(()))), "the drain thread does not panic");
+    }
+}
+
+async fn serve(mut queue: mpsc::Receiver<Job>, found: mpsc::Sender<FoundBy>) {
+    let buffer = Rc::new(RefCell::new(vec![0; BUFFER_BYTES]));
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = queue.recv() => match job {
+                Some(job) => {
+                    tasks.spawn_local(drain(job, Rc::clone(&buffer), found.clone()));
+                }
+                None => break,
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn drain(job: Job, buffer: Rc<RefCell<Vec<u8>>>, found: mpsc::Sender<FoundBy>) {
+    let Job { label, group, pid, stdout, stderr, mut give_up, done } = job;
+    let out = RefCell::new(StdoutScan::new(&group));
+    let err = RefCell::new(StderrScan::new());
+    let pumps = async {
+        let pump_out = pump(stdout, "stdout.log", &buffer, (label, &found), |bytes| out.borrow_mut().feed(bytes));
+        let pump_err = pump(stderr, "stderr.log", &buffer, (label, &found), |bytes| {
+            err.borrow_mut().feed(bytes);
+            Vec::new()
+        });
+        let ended_out = async {
+            pump_out.await;
+            // Whoever listens for events of a process that lives on without its stdout should know.
+            if is_alive(pid) {
+                let text = "it closed its standard output and went on; whatever it tells from here on is not seen";
+                tell(label, vec![Found::Note("closed-stdout", text.to_owned())], &found).await;
+            }
+        };
+        tokio::join!(ended_out, pump_err);
+    };
+    tokio::select! {
+        () = pumps => {}
+        _ = &mut give_up => {}
+    }
+    let mut out = out.into_inner();
+    tell(label, out.finish(), &found).await;
+    let drained = Drained { claims: out.claims, panic: err.into_inner().finish() };
+    // Nobody waits for it any more if the run was torn down.
+    drop(done.send(drained));
+}
+
+async fn tell(label: u32, found: Vec<Found>, to: &mpsc::Sender<FoundBy>) {
+    for found in found {
+        // The run is being torn down if nobody listens; the pipe must be emptied all the same.
+        if to.send((label, found)).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Moves one pipe into its log until the pipe ends.
+async fn pump(
+    (pipe, mut log): (OwnedFd, File),
+    name: &str,
+    buffer: &RefCell<Vec<u8>>,
+    (label, to): (u32, &mpsc::Sender<FoundBy>),
+    mut scan: impl FnMut(&[u8]) -> Vec<Found>,
+) {
+    let broken = |error: &io::Error| vec![Found::Note("log-broken", format!("{name} is not complete: {error}"))];
+    let pipe = match pipe::Receiver::from_owned_fd(pipe) {
+        Ok(pipe) => pipe,
+        Err(error) => return tell(label, broken(&error), to).await,
+    };
+    let mut logging = true;
+    loop {
+        let readable = pipe.readable().await;
+        let mut found = Vec::new();
+        {
+            let mut buffer = buffer.borrow_mut();
+            let read = match readable.and_then(|()| pipe.try_read(&mut buffer)) {
+                Ok(0) => return,
+                Ok(read) => read,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                    continue;
+                }
+                Err(error) => {
+                    drop(buffer);
+                    return tell(label, broken(&error), to).await;
+                }
+            };
+            if logging && let Err(error) = log.write_all(&buffer[..read]) {
+                // A full disk must not stop the instance: its pipe is emptied on.
+                logging = false;
+                found = broken(&error);
+            }
+            found.append(&mut scan(&buffer[..read]));
+        }
+        if !found.is_empty() {
+            tell(label, found, to).await;
+        }
+    }
+}
+
+/// Whether the process is there and is not on its way out: a process that exits closes its files before its end can
+/// be seen.
+#[cfg(target_os = "linux")]
+fn is_alive(pid: u32) -> bool {
+    const PF_EXITING: u64 = 0x4;
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The name in brackets may hold anything; what follows the last bracket is: state ppid pgrp session tty tpgid flags.
+    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+    let fields: Vec<&str> = rest.split_ascii_whitespace().take(7).collect();
+    let flags: u64 = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or(PF_EXITING);
+    fields.first() != Some(&"Z") && flags & PF_EXITING == 0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_alive(_pid: u32) -> bool {
+    false
+}

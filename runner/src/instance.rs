@@ -1,0 +1,222 @@
+//! One instance from its start to its end, whatever it does.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tg_model::InstanceId;
+use tg_model::event::CancelReason;
+use tg_model::outcome::{Ended, Stopped};
+use tg_model::spec::GroupSpec;
+use tokio::process::Child;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::build::Artifact;
+use crate::cancel::Asked;
+use crate::drain::{Drained, Job};
+use crate::environment::Common;
+use crate::keeper::Kept;
+use crate::spawn::{self, Folders, StartError, Started};
+
+/// What all instances of a run share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) run_dir: PathBuf,
+    pub(crate) scratch: PathBuf,
+    pub(crate) common: Common,
+    pub(crate) grace: Duration,
+    /// How long a pipe may stay open after its instance is gone.
+    pub(crate) drain_after_exit: Duration,
+    /// How many instances may be starting or cleaning up at once.
+    pub(crate) starting: Semaphore,
+    pub(crate) stop: watch::Receiver<Asked>,
+    pub(crate) kept: Kept,
+    pub(crate) jobs: mpsc::Sender<Job>,
+}
+
+/// One instance that is to run.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) label: u32,
+    pub(crate) id: InstanceId,
+    pub(crate) group: Arc<GroupSpec>,
+    pub(crate) artifact: Arc<Artifact>,
+    pub(crate) sync_host: String,
+}
+
+/// An instance has a process now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    pub(crate) label: u32,
+    pub(crate) pid: u32,
+}
+
+/// All that is known of an instance's end, but for what the sync service heard.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    pub(crate) label: u32,
+    pub(crate) not_started: Option<String>,
+    pub(crate) lost: Option<String>,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) stopped: Option<Stopped>,
+    pub(crate) drained: Drained,
+    /// Remarks for the user: a fixed word and the details.
+    pub(crate) notes: Vec<(&'static str, String)>,
+    pub(crate) elapsed: Option<Duration>,
+}
+
+impl End {
+    fn note(&mut self, reason: &'static str, text: impl Into<String>) {
+        self.notes.push((reason, text.into()));
+    }
+}
+
+/// Runs one instance. Ends only when its process is gone and its folders are cleaned.
+pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Sender<Began>) -> End {
+    let mut end = End { label: planned.label, ..End::default() };
+    let id = &planned.id;
+    let folders = Folders {
+        outputs: tg_model::layout::outputs_dir(&shared.run_dir, id),
+        logs: tg_model::layout::logs_dir(&shared.run_dir, id),
+        scratch: shared.scratch.join(planned.label.to_string()),
+    };
+    let started = match start(&shared, &planned, &folders).await {
+        Ok(started) => started,
+        Err(why) => {
+            end.not_started = Some(why);
+            clean(&shared, folders, &mut end).await;
+            return end;
+        }
+    };
+    let from = Instant::now();
+    let Started { mut child, pid, stdout, stderr } = started;
+    let (give_up, given_up) = oneshot::channel();
+    let (done, mut drained) = oneshot::channel();
+    let group = id.group.to_string();
+    let job = Job { label: planned.label, group, pid, stdout, stderr, give_up: given_up, done };
+    if shared.jobs.send(job).await.is_err() {
+        end.note("log-broken", "the thread that reads its output is gone");
+    }
+    // The dispatcher outlives every instance.
+    began.send(Began { label: planned.label, pid }).await.ok();
+
+    wait(&shared, &mut child, pid, &mut end).await;
+    end.elapsed = Some(from.elapsed());
+    if crate::keeper::kill_group(pid.cast_signed()) {
+        end.note("left-processes", "it left processes behind; they were killed");
+    }
+    if let Err(error) = shared.kept.ended(pid) {
+        end.note("keeper-gone", format!("if tg is killed now, instances stay: {error}"));
+    }
+    end.drained = match timeout(shared.drain_after_exit, &mut drained).await {
+        Ok(drained) => drained.unwrap_or_default(),
+        Err(_elapsed) => {
+            drop(give_up);
+            end.note("pipe-held", "a process that it left behind held its output open; what that wrote later is lost");
+            drained.await.unwrap_or_default()
+        }
+    };
+    clean(&shared, folders, &mut end).await;
+    end
+}
+
+/// Starts the process, unless the run is stopped first.
+async fn start(shared: &Arc<Shared>, planned: &Planned, folders: &Folders) -> Result<Started, String> {
+    let mut stop = shared.stop.clone();
+    let permit = tokio::select! {
+        biased;
+        asked = stop.wait_for(|asked| *asked != Asked::No) => {
+            let late = asked.is_ok_and(|asked| asked.reason() == Some(CancelReason::Deadline));
+            let why = if late { "the deadline came before it was started" } else { "the run was cancelled before it was started" };
+            return Err(why.to_owned());
+        }
+        permit = shared.starting.acquire() => permit,
+    };
+    let env = shared.common.of(&planned.group, &planned.id, folders, &planned.sync_host);
+    let (shared_, folders, artifact) = (Arc::clone(shared), folders.clone(), Arc::clone(&planned.artifact));
+    let started = tokio::task::spawn_blocking(move || {
+        let started = spawn::start(&artifact.command, &env, &folders)?;
+        Ok::<_, StartError>((shared_.kept.began(started.pid), started))
+    })
+    .await;
+    drop(permit);
+    match started {
+        Ok(Ok((Ok(()), started))) => Ok(started),
+        Ok(Ok((Err(error), mut started))) => {
+            // Without its keeper an instance could outlive a killed tg.
+            drop(started.child.kill().await);
+            Err(format!("the keeper of the run is gone: {error}"))
+        }
+        Ok(Err(error)) => Err(crate::error::chain(&error)),
+        Err(error) => Err(format!("tg failed to start it: {error}")),
+    }
+}
+
+/// Waits for the end of the process, and brings it about when the run is stopped.
+async fn wait(shared: &Shared, child: &mut Child, pid: u32, end: &mut End) {
+    let mut stop = shared.stop.clone();
+    let group = Pid::from_raw(pid.cast_signed());
+    let asked = tokio::select! {
+        biased;
+        status = child.wait() => return seen(status, end),
+        asked = stop.wait_for(|asked| *asked != Asked::No) => asked.map_or(Asked::Now(CancelReason::ReporterFailed), |asked| *asked),
+    };
+    end.stopped = Some(match asked.reason() {
+        Some(CancelReason::Deadline) => Stopped::Deadline,
+        _ => Stopped::Cancel,
+    });
+    if let Asked::Gently(_) = asked {
+        // It may have ended by now; then there is nobody to tell.
+        killpg(group, Signal::SIGTERM).ok();
+        let now = stop.wait_for(|asked| matches!(asked, Asked::Now(_)));
+        tokio::select! {
+            biased;
+            status = child.wait() => return seen(status, end),
+            _ = now => {}
+            () = tokio::time::sleep(shared.grace) => {
+                end.note("ignored-sigterm", format!("it went on for {} s after SIGTERM and was killed", shared.grace.as_secs_f64()));
+            }
+        }
+    }
+    killpg(group, Signal::SIGKILL).ok();
+    seen(child.wait().await, end);
+}
+
+fn seen(status: std::io::Result<std::process::ExitStatus>, end: &mut End) {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status {
+        Ok(status) => end.ended = status.code().map(Ended::Code).or(status.signal().map(Ended::Signal)),
+        Err(error) => end.lost = Some(format!("cannot wait for its process: {error}")),
+    }
+}
+
+/// Removes the working and the temp folder and looks after the outputs folder.
+async fn clean(shared: &Arc<Shared>, folders: Folders, end: &mut End) {
+    // Never closed, so it is always granted.
+    let _permit = shared.starting.acquire().await;
+    let ran = end.not_started.is_none();
+    let notes = tokio::task::spawn_blocking(move || {
+        let mut notes = Vec::new();
+        if ran && !folders.outputs.is_dir() {
+            let again = fs::create_dir_all(&folders.outputs);
+            let again = again.map_or_else(
+                |error| format!("and cannot be made again: {error}"),
+                |()| "what it wrote is lost".to_owned(),
+            );
+            notes.push(("outputs-deleted", format!("its outputs folder is gone; {again}")));
+        }
+        match fs::remove_dir_all(&folders.scratch) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                notes.push(("temp-left", format!("`{}` cannot be removed: {error}", folders.scratch.display())));
+            }
+            _ => {}
+        }
+        notes
+    })
+    .await;
+    end.notes.extend(notes.unwrap_or_default());
+}
