@@ -95,6 +95,7 @@ pub(crate) fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be nothing")]
     fn claim(claim: Claim, text: Option<&str>, group: Option<&str>) -> Option<Said> {
         Some(Said::Claim { claim, text: text.map(str::to_owned), group: group.map(str::to_owned) })
     }

@@ -141,7 +141,7 @@ impl Dispatcher {
                 timers.deadline = self.deadline.map(|deadline| Instant::now() + deadline);
             }
             let listening = self.outlet.waiting.len() < MAX_WAITING_EVENTS;
-            let far = Instant::now() + Duration::from_secs(3600);
+            let far = Instant::now() + Duration::from_hours(1);
             tokio::select! {
                 biased;
                 changed = asked.changed() => {

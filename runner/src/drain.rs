@@ -144,32 +144,53 @@ async fn pump(
     };
     let mut logging = true;
     loop {
-        let readable = pipe.readable().await;
-        let mut found = Vec::new();
-        {
-            let mut buffer = buffer.borrow_mut();
-            let read = match readable.and_then(|()| pipe.try_read(&mut buffer)) {
-                Ok(0) => return,
-                Ok(read) => read,
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                    continue;
-                }
-                Err(error) => {
-                    drop(buffer);
-                    return tell(label, broken(&error), to).await;
-                }
-            };
-            if logging && let Err(error) = log.write_all(&buffer[..read]) {
-                // A full disk must not stop the instance: its pipe is emptied on.
-                logging = false;
-                found = broken(&error);
+        let step = match pipe.readable().await {
+            Ok(()) => step(&pipe, &mut buffer.borrow_mut(), &mut log, &mut logging, &mut scan),
+            Err(error) => Err(error),
+        };
+        match step {
+            Ok(Step::End) => return,
+            Ok(Step::Found(found)) if found.is_empty() => {}
+            Ok(Step::Found(found)) => tell(label, found, to).await,
+            Ok(Step::LogBroken(error, mut found)) => {
+                found.extend(broken(&error));
+                tell(label, found, to).await;
             }
-            found.append(&mut scan(&buffer[..read]));
-        }
-        if !found.is_empty() {
-            tell(label, found, to).await;
+            Err(error) => return tell(label, broken(&error), to).await,
         }
     }
+}
+
+/// What one read gave.
+enum Step {
+    Found(Vec<Found>),
+    LogBroken(io::Error, Vec<Found>),
+    End,
+}
+
+/// Reads once, if there is something.
+fn step(
+    pipe: &pipe::Receiver,
+    buffer: &mut [u8],
+    log: &mut File,
+    logging: &mut bool,
+    scan: &mut impl FnMut(&[u8]) -> Vec<Found>,
+) -> io::Result<Step> {
+    let read = match pipe.try_read(buffer) {
+        Ok(0) => return Ok(Step::End),
+        Ok(read) => read,
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            return Ok(Step::Found(Vec::new()));
+        }
+        Err(error) => return Err(error),
+    };
+    let found = scan(&buffer[..read]);
+    if *logging && let Err(error) = log.write_all(&buffer[..read]) {
+        // A full disk must not stop the instance: its pipe is emptied on.
+        *logging = false;
+        return Ok(Step::LogBroken(error, found));
+    }
+    Ok(Step::Found(found))
 }
 
 /// Whether the process is there and is not on its way out: a process that exits closes its files before its end can

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::addresses::{self, Bound};
 use crate::build::{Artifact, Artifacts};
-use crate::cancel::{Asked, Cancel};
+use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
@@ -166,7 +166,8 @@ impl Run {
             folder.undo();
             RunError::Drain(error)
         })?;
-        let (stop, stopped) = watch::channel(Asked::No);
+        // A run that was cancelled before it began starts nothing.
+        let (stop, stopped) = watch::channel(*cancel.subscribe().borrow());
         let shared = Arc::new(Shared {
             run_dir: folder.path().to_owned(),
             scratch: scratch.clone(),

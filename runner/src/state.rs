@@ -247,9 +247,8 @@ impl State {
             Some(CancelReason::Signal | CancelReason::SecondSignal | CancelReason::ReporterFailed) => {
                 Verdict::Cancelled
             }
-            Some(CancelReason::Deadline) => Verdict::Failed,
             None if self.unexpected == 0 => Verdict::Passed,
-            None => Verdict::Failed,
+            Some(CancelReason::Deadline) | None => Verdict::Failed,
         }
     }
 

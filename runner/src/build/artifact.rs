@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,11 @@ pub(super) fn hash(text: impl AsRef<[u8]>) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(32);
+    for byte in bytes.iter().take(16) {
+        write!(text, "{byte:02x}").ok();
+    }
+    text
 }
 
 /// Copies a program below the cache, under the hash of its content. Returns where it is, and whether it was there.

@@ -142,7 +142,7 @@ async fn the_first_cancel_asks_and_who_does_not_listen_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_second_cancel_kills_at_once() {
     let mut bench = Bench::new(vec![group("deaf", 2, "trap '' TERM; sleep 600")]);
-    bench.options.grace = Duration::from_secs(600);
+    bench.options.grace = Duration::from_mins(10);
     let ran = bench
         .run_watched(|event| match event.kind {
             EventKind::InstanceStarted { .. } | EventKind::CancelBegan { reason: CancelReason::Signal } => {

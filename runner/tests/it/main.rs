@@ -1,4 +1,6 @@
 //! Tests of the runner with real sockets and real processes.
 mod behaviour;
 mod harness;
+mod machine;
 mod sync;
+mod voices;

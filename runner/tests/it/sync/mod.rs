@@ -1,6 +1,6 @@
 //! The sync service, seen from the other end of its sockets.
 mod barriers;
-mod client;
+pub(crate) mod client;
 mod hostile;
 mod limits;
 mod runs;
