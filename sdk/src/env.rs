@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::events::{Event, Events};
 use crate::lines::Losses;
+use crate::metrics::{Both, Metrics};
 use crate::params::{Params, ParamsError};
+use crate::records::Records;
 use crate::rng::Rng;
 use crate::sync::{SyncClient, SyncError};
 use crate::vars::Vars;
@@ -24,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) losses: Arc<Losses>,
     pub(crate) sync: SyncClient,
     pub(crate) seqs: Option<Seqs>,
+    pub(crate) records: Records,
+    pub(crate) metrics: Arc<Both>,
 }
 
 /// The numbers that the sync service gave this instance.
@@ -146,6 +150,16 @@ impl Env {
         let events = Arc::clone(&self.inner.events);
         events.record(&Event::StageStartEvent { name, group: &events.group });
         Stage { events, name: name.to_owned() }
+    }
+
+    /// Metrics that are results of the run: `results.out`, written each second and at the end.
+    pub fn results(&self) -> &Metrics {
+        &self.inner.metrics.results
+    }
+
+    /// Metrics that help to understand a run: `diagnostics.out`, written every five seconds and at the end.
+    pub fn diagnostics(&self) -> &Metrics {
+        &self.inner.metrics.diagnostics
     }
 
     /// The sync service.

@@ -24,23 +24,33 @@
 //! exit or a kill harms at most the line being written. If a line cannot be written (a full disk), the instance goes
 //! on, and ends as failed.
 
+mod assets;
 mod clock;
 mod crash;
 mod env;
 mod events;
 mod lines;
+pub mod metrics;
+mod network;
 mod params;
 mod plan;
+mod records;
 mod rng;
 pub mod sync;
 mod vars;
 
 pub use clock::now_ns;
 pub use env::{Env, Stage};
+pub use network::{Filter, NetworkConfig, NetworkError, RoutingPolicy, Shape};
 pub use params::{Json, Param, Params, ParamsError, Size};
 pub use plan::Plan;
+pub use records::{ConnectionRecorder, Link, LookupRecorder, LookupStart, PeerFacts, RecordError, Table};
 pub use rng::Rng;
 pub use sync::{Subscription, SyncClient, SyncError};
+
+/// The lines of the recorders as they stand in the files.
+pub use tg_model::record;
+pub use tg_model::record::{Direction, LookupKind, LookupStatus, RoutingEntry, Step};
 
 /// Any error: `?` turns every error into it, and `.into()` a text.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

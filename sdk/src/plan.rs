@@ -16,6 +16,8 @@ use crate::crash::Crash;
 use crate::env::{Env, Inner, Seqs};
 use crate::events::{Event, Events, RunEnv};
 use crate::lines::Losses;
+use crate::metrics::Both;
+use crate::records::Records;
 use crate::sync::{SyncClient, SyncError};
 use crate::vars::{Vars, VarsError};
 
@@ -129,10 +131,16 @@ impl Plan {
         };
         let crash = Crash::watch(Arc::clone(&events));
         events.record(&Event::StartEvent { runenv: Box::new(RunEnv::new(&vars)) });
+        let metrics = Arc::new(Both::new(&vars.outputs, &losses));
+        let ticker = tokio::spawn(Arc::clone(&metrics).write_regularly());
         let ended = tokio::select! {
-            ended = AssertUnwindSafe(self.live(vars, &events, &losses)).catch_unwind() => ended.ok(),
+            ended = AssertUnwindSafe(self.live(vars, &events, &losses, &metrics)).catch_unwind() => ended.ok(),
             () = crash.wait() => None,
         };
+        ticker.abort();
+        for oddity in metrics.finish() {
+            events.record(&Event::MessageEvent { message: &oddity });
+        }
         let code = conclude(&events, &crash, &losses, ended.unwrap_or(Ok(()))).await;
         if let Some(sync) = events.published_with() {
             sync.close().await;
@@ -141,7 +149,13 @@ impl Plan {
     }
 
     /// Gets ready and runs the case.
-    async fn live(mut self, vars: Vars, events: &Arc<Events>, losses: &Arc<Losses>) -> Result<(), BoxError> {
+    async fn live(
+        mut self,
+        vars: Vars,
+        events: &Arc<Events>,
+        losses: &Arc<Losses>,
+        metrics: &Arc<Both>,
+    ) -> Result<(), BoxError> {
         let Some(case) = self.cases.remove(&vars.case) else {
             let known: Vec<_> = self.cases.keys().map(|name| format!("`{name}`")).collect();
             let text = format!("this plan has no case `{}`; it has {}", vars.case, known.join(", "));
@@ -151,7 +165,15 @@ impl Plan {
             Needs::Nothing => (SyncClient::offline(&vars.sync, vars.keys()), None),
             Needs::Sync => join_run(&vars, events, self.connect_limit.unwrap_or(Self::CONNECT_LIMIT)).await?,
         };
-        let inner = Inner { vars, events: Arc::clone(events), losses: Arc::clone(losses), sync, seqs };
+        let inner = Inner {
+            records: Records::new(&vars.outputs, losses),
+            vars,
+            events: Arc::clone(events),
+            losses: Arc::clone(losses),
+            metrics: Arc::clone(metrics),
+            sync,
+            seqs,
+        };
         (case.start)(Env { inner: Arc::new(inner) }).await
     }
 

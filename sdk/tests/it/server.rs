@@ -139,7 +139,6 @@ async fn serve(stream: TcpStream, manner: Manner, state: Arc<Mutex<State>>, chan
         count += 1;
         match manner {
             Manner::Good => {}
-            Manner::Silent => continue,
             Manner::Refusing(text) => {
                 reply["error"] = json!(text);
                 instant = true;
@@ -149,7 +148,7 @@ async fn serve(stream: TcpStream, manner: Manner, state: Arc<Mutex<State>>, chan
                 out.send(Message::Close(None)).await.ok();
                 continue;
             }
-            Manner::BreaksAt(_) | Manner::ClosesAt(_) => continue,
+            Manner::Silent | Manner::BreaksAt(_) | Manner::ClosesAt(_) => continue,
             Manner::Babbling => {
                 out.send(Message::text("hello?")).await.ok();
                 continue;

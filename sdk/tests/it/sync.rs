@@ -147,7 +147,7 @@ async fn a_slow_subscriber_holds_up_nobody_and_loses_nothing() {
     // More than may wait for one subscriber, so that the subscription has to be made anew.
     const ITEMS: u64 = 17_000;
     let service = Service::start(Manner::Good).await;
-    let sync = service.client().await.within(Duration::from_secs(60));
+    let sync = service.client().await.within(Duration::from_mins(1));
     let mut slow = sync.subscribe::<u64>("t");
     let publish = futures_util::stream::iter(0..ITEMS)
         .map(|n| {
