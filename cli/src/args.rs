@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{completions, man, runs, sync};
+use crate::{completions, man, plan, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -69,6 +69,8 @@ impl Color {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List and describe plans, or write a new one.
+    Plan(plan::Args),
     /// List, show, replay and remove runs, and read what their instances printed.
     Runs(runs::Args),
     /// Print completions for a shell.

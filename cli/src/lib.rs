@@ -6,6 +6,7 @@ mod home;
 mod man;
 mod message;
 mod output;
+mod plan;
 pub mod render;
 mod reporter;
 mod runs;
@@ -49,6 +50,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
         Command::Runs(args) => runs::run(args, context),
         Command::Sync(args) => block_on(sync::run(args, context)),
     }
