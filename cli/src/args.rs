@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{completions, man, plan, runs, sync};
+use crate::{analyze, completions, man, plan, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Plan(plan::Args),
     /// List, show, replay and remove runs, and read what their instances printed.
     Runs(runs::Args),
+    /// Answer questions from the dataset of a run.
+    Analyze(analyze::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
     /// Print the manual page, or write the pages of every command to a folder.

@@ -1,5 +1,6 @@
 //! The tg command: parses flags, joins the crates, renders events and reports, picks the exit code.
 
+mod analyze;
 mod args;
 mod completions;
 mod home;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
 /// One line for each subcommand. Those that wait for something are async and run through [`block_on`].
 fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Analyze(args) => analyze::run(args, context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),

@@ -1,0 +1,149 @@
+//! `tg analyze`: questions to the dataset of a run.
+
+use std::path::PathBuf;
+
+use tg_analyze::graph::GraphOptions;
+use tg_analyze::report::Report;
+use tg_analyze::stats::{Detail, StatsOptions};
+use tg_analyze::{AnalyzeError, Dataset};
+use tg_model::{Exit, layout};
+
+use crate::message::Failure;
+use crate::render::{OutputArgs, emit};
+use crate::{Context, stored};
+
+/// What `tg analyze` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze stats latest
+  tg analyze stats latest --metric 'rtt*'
+  tg analyze graph latest
+  tg analyze graph latest --format json -o graph.json")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    question: Question,
+}
+
+/// The questions.
+#[derive(Debug, clap::Subcommand)]
+enum Question {
+    /// How the instances ended, and what their metrics say, by name and group.
+    Stats(StatsArgs),
+    /// Whether the network held together: components, degrees and distances of its connections.
+    Graph(GraphArgs),
+}
+
+/// Whose dataset.
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The run: its id, a unique prefix of it, or `latest`; or the path of a dataset's folder.
+    run: String,
+}
+
+/// What `tg analyze stats` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze stats latest
+  tg analyze stats latest --metric 'rtt*' --metric '*.p95'
+  tg analyze stats latest --all
+  tg analyze stats latest --table metrics --format csv -o metrics.csv
+  tg analyze stats ./somewhere/dataset --format json | jq .metrics
+
+Percentiles interpolate between ranks (type 7), sd is that of a sample, and values that are no number are counted apart.")]
+struct StatsArgs {
+    #[command(flatten)]
+    source: Source,
+    /// Only metrics whose name matches; `*` and `?` are wild. May be repeated.
+    #[arg(long, value_name = "GLOB")]
+    metric: Vec<String>,
+    /// Diagnostics and every measure of histograms and timers too.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What `tg analyze graph` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze graph latest
+  tg analyze graph latest --table degrees --format csv
+  tg analyze graph latest --format md -o graph.md")]
+struct GraphArgs {
+    #[command(flatten)]
+    source: Source,
+    /// The seed of what is sampled; only graphs too large for exact distances are.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Answers a question.
+pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    match args.question {
+        Question::Stats(args) => {
+            let detail = if args.all { Detail::All } else { Detail::Main };
+            let options = StatsOptions { metrics: args.metric, detail };
+            answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
+        }
+        Question::Graph(args) => {
+            let options = GraphOptions { seed: args.seed };
+            answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
+        }
+    }
+}
+
+fn answer(
+    source: &Source,
+    output: &OutputArgs,
+    context: &Context,
+    ask: impl FnOnce(&Dataset) -> Result<Report, AnalyzeError>,
+) -> Result<Exit, Failure> {
+    let dir = dataset_dir(&source.run, context)?;
+    let failed = |error: &AnalyzeError| {
+        let failure = Failure::from_error(error.exit(), error);
+        match hint(error, &source.run) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    };
+    let report = Dataset::open(&dir).and_then(|dataset| ask(&dataset)).map_err(|error| failed(&error))?;
+    emit(&report, output).map_err(|error| Failure::from_error(error.exit(), &error))?;
+    Ok(Exit::Ok)
+}
+
+/// The folder of the dataset: of a run by its name, or as a path says, which may also be that of a run's folder.
+fn dataset_dir(name: &str, context: &Context) -> Result<PathBuf, Failure> {
+    // A run's id holds no separator and does not begin with a dot, so nothing can mean both.
+    if is_path(name) {
+        let dir = PathBuf::from(name);
+        let below = dir.join(layout::DATASET_DIR);
+        return Ok(if below.join(layout::DATASET_FILE).is_file() { below } else { dir });
+    }
+    Ok(stored::find(&context.home, name)?.dir.join(layout::DATASET_DIR))
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains(std::path::is_separator) || name.starts_with('.')
+}
+
+fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
+    match error {
+        AnalyzeError::NoDataset { .. } if is_path(run) => {
+            Some(format!("a dataset's folder holds `{}`; a run is named without a `/`", layout::DATASET_FILE))
+        }
+        AnalyzeError::NoDataset { .. } => Some(format!("`tg collect {run}` makes the dataset of a run")),
+        AnalyzeError::Format { .. } => Some(format!("`tg collect {run}` with this tg makes the dataset anew")),
+        AnalyzeError::Description { .. } | AnalyzeError::Table { .. } => {
+            Some(format!("if the dataset is damaged, `tg collect {run}` makes it anew from the archive"))
+        }
+        AnalyzeError::NoData(_) => {
+            Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
+        }
+        AnalyzeError::File { .. } | AnalyzeError::Question(_) => None,
+    }
+}
