@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, completions, man, plan, runs, sync};
+use crate::{analyze, collect, completions, man, plan, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -71,6 +71,8 @@ impl Color {
 pub(crate) enum Command {
     /// List and describe plans, or write a new one.
     Plan(plan::Args),
+    /// Gather what the instances of a run wrote into one archive and one dataset.
+    Collect(collect::Args),
     /// List, show, replay and remove runs, and read what their instances printed.
     Runs(runs::Args),
     /// Answer questions from the dataset of a run.

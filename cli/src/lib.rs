@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod collect;
 mod completions;
 mod home;
 mod man;
@@ -53,6 +54,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Collect(args) => block_on(collect::run(args, context)),
         Command::Runs(args) => runs::run(args, context),
         Command::Sync(args) => block_on(sync::run(args, context)),
     }

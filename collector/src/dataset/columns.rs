@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, ListArray, PrimitiveArray, StringArray, UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, ListArray, PrimitiveArray, StringArray, UInt16Array,
+    UInt32Array,
 };
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
 
 use super::schema::Shape;
 use crate::error::CollectError;
+use crate::read::peer::common_prefix;
 
 /// A batch with the names of its columns.
 pub(crate) struct Named<'a> {
@@ -81,6 +83,29 @@ pub(crate) fn globalize(
             let since: Int64Array = ts.iter().map(|ts| Some(ts?.wrapping_sub(start?))).collect();
             columns[at] = Arc::new(since);
         }
+    }
+    RecordBatch::try_new(batch.schema(), columns)
+        .map_err(|source| CollectError::Columns { what: format!("rows of table `{}`", shape.name), source })
+}
+
+/// Fills in the common prefix of a routing table's owner and its entries.
+pub(crate) fn prefixes(
+    shape: &Shape,
+    batch: &RecordBatch,
+    places: &[Option<[u8; 32]>],
+) -> Result<RecordBatch, CollectError> {
+    let named = Named::new(shape, batch);
+    let (owners, entries) = (named.numbers::<UInt32Type>("owner_idx")?, named.numbers::<UInt32Type>("entry_idx")?);
+    let place = |idx: u32| places.get(idx as usize)?.as_ref();
+    let cpl: UInt16Array = owners
+        .values()
+        .iter()
+        .zip(entries.values())
+        .map(|(&owner, &entry)| Some(common_prefix(place(owner)?, place(entry)?)))
+        .collect();
+    let mut columns = batch.columns().to_vec();
+    if let Some(at) = shape.index("cpl") {
+        columns[at] = Arc::new(cpl);
     }
     RecordBatch::try_new(batch.schema(), columns)
         .map_err(|source| CollectError::Columns { what: format!("rows of table `{}`", shape.name), source })

@@ -11,14 +11,15 @@ use serde::Serialize;
 use serde_json::json;
 use tg_model::RunId;
 use tg_model::layout::DATASET_FILE;
-use tg_model::table::{CONNECTIONS, DATASET_FORMAT, PEERS, RUNS};
+use tg_model::table::{CONNECTIONS, DATASET_FORMAT, PEERS, QUERIES, QUERY_EVENTS, RUNS};
 use tokio_util::sync::CancellationToken;
 
-use super::columns::{Named, globalize, text};
+use super::columns::{Named, globalize, prefixes, text};
 use super::connections::Joiner;
 use super::instances::{self, Instances};
 use super::own::{Keys, OwnPile};
 use super::peers::Peers;
+use super::queries::Queries;
 use super::rows::Rows;
 use super::schema::Shape;
 use super::scratch::Scratch;
@@ -49,6 +50,7 @@ struct Finish<'a> {
     shapes: &'a Shapes,
     scratch: &'a Arc<Scratch>,
     parts: Vec<Part>,
+    instances: &'a Instances,
     peers: Peers,
     start: Option<i64>,
     written: Written,
@@ -68,7 +70,7 @@ pub(crate) fn write(
     let peers = Peers::number(&parts, instances)?;
     let start = instances.start();
     let written = Written::default();
-    let mut finish = Finish { dir, run, shapes, scratch, parts, peers, start, written, cancel };
+    let mut finish = Finish { dir, run, shapes, scratch, parts, instances, peers, start, written, cancel };
 
     let mut rows = Rows::new(instances::shape());
     let outcomes = instances.fill(&mut rows, &finish.peers);
@@ -128,7 +130,10 @@ impl Finish<'_> {
                 if self.cancel.is_cancelled() {
                     return Err(CollectError::Cancelled);
                 }
-                let batch = globalize(self.shapes.of(t), &batch?, map, self.start)?;
+                let mut batch = globalize(self.shapes.of(t), &batch?, map, self.start)?;
+                if t == T::RoutingTable {
+                    batch = prefixes(self.shapes.of(t), &batch, &self.peers.places)?;
+                }
                 each(&mut self.written, batch)?;
             }
         }
@@ -172,7 +177,16 @@ impl Finish<'_> {
     }
 
     fn lookups(&mut self) -> Result<(), CollectError> {
-        Ok(())
+        let shape = self.shapes.of(T::Steps).clone();
+        let mut sorter = Sorter::new(&shape, &shape.sort, self.scratch)?;
+        self.each(T::Steps, &mut |_, batch| sorter.push(batch))?;
+        let own = |instance| self.instances.peer_of(instance, &self.peers);
+        let (queries, events) = (self.table(&Shape::of(&QUERIES)), self.table(&Shape::of(&QUERY_EVENTS)));
+        let mut lookups = Queries::new(&self.peers, &own, queries, events);
+        sorter.finish(&mut |batch| lookups.push(&batch))?;
+        let (queries, events) = lookups.finish()?;
+        self.close(QUERIES.name, queries)?;
+        self.close(QUERY_EVENTS.name, events)
     }
 
     fn own(&mut self) -> Result<(), CollectError> {

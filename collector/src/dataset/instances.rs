@@ -142,6 +142,16 @@ impl Instances {
         (0, 0, peer.parse().ok().and_then(|id: InstanceId| self.number(&id)))
     }
 
+    /// The peer that an instance is: as it said itself, or its name.
+    pub(crate) fn peer_of(&self, number: u32, peers: &Peers) -> Option<u32> {
+        let at = self.facts.binary_search_by_key(&number, |facts| facts.instance).ok();
+        let own = at.map(|at| &self.facts[at]).and_then(|own| own.me.as_deref().or(own.mine.as_deref()));
+        match own {
+            Some(peer) => peers.idx(peer),
+            None => peers.idx(&self.ids.get(number as usize)?.to_string()),
+        }
+    }
+
     /// How an instance ended: what the runner found, or what files can prove.
     fn end(&self, number: u32, facts: Option<&Facts>) -> (Outcome, Option<bool>, String, Evidence, u32) {
         let told = self.told.get(&number);
@@ -178,8 +188,6 @@ impl Instances {
                 Some(group) => group.params.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
                 None => own.map(|own| own.params.clone()).unwrap_or_default(),
             };
-            let peer = own.and_then(|own| own.me.as_deref().or(own.mine.as_deref())).map(str::to_owned);
-            let peer = peer.or_else(|| Some(id.to_string())).and_then(|peer| peers.idx(&peer));
             let signal = match evidence.ended {
                 Some(tg_model::outcome::Ended::Signal(signal)) => Some(signal),
                 _ => None,
@@ -188,7 +196,7 @@ impl Instances {
                 .put(number)
                 .put(id.group.as_str())
                 .put(id.index)
-                .put(peer)
+                .put(self.peer_of(number, peers))
                 .put(own.and_then(|own| own.role.as_deref()))
                 .put(own.and_then(|own| own.dialable))
                 .put(params.as_slice())

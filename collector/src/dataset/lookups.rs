@@ -1,4 +1,4 @@
-//! Lookups: the steps as they were read, and the trees that are made of them.
+//! Steps of lookups as readers write them.
 
 use tg_model::table::{Column, Kind, Table};
 

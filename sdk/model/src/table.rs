@@ -225,7 +225,7 @@ pub const QUERIES: Table = Table {
         may("rpc_failures", Kind::U32, "Requests that failed after a connection."),
         may("unreachable", Kind::U32, "Peers that could not be reached or did not answer."),
         may("peers_heard", Kind::U32, "Distinct peers heard of."),
-        may("total_hops", Kind::U16, "The largest hop of a peer that was asked."),
+        may("total_hops", Kind::U16, "The largest hop of a peer that answered."),
         may("hops_for_closest", Kind::U16, "The largest hop at which a peer of the final closest set was heard of."),
         may("hops_first_result", Kind::U16, "The hop of the first result."),
         may("cpl_start", Kind::U16, "Common prefix with the target at the begin, in bits."),
@@ -254,6 +254,7 @@ pub const QUERY_EVENTS: Table = Table {
         must("closer_idx", Kind::U32List, "The peers in the answer."),
         may("rtt_ns", Kind::I64, "From the request to the answer."),
         may("error", Kind::Text, "The error's text."),
+        may("value", Kind::Text, "The result's value, if it is text."),
     ],
     sort: &["query_id", "seq"],
 };

@@ -1,0 +1,226 @@
+//! Tables `queries` and `query_events`, from the sorted steps.
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType, UInt16Type, UInt32Type};
+use arrow::record_batch::RecordBatch;
+use tg_model::table::{QUERIES, QUERY_EVENTS};
+
+use super::columns::{Named, number, text};
+use super::lookups::STEPS;
+use super::peers::Peers;
+use super::rows::Rows;
+use super::schema::Shape;
+use super::tree::{Kind, Step, grow};
+use super::write::TableWriter;
+use crate::error::CollectError;
+use crate::read::peer::common_prefix;
+
+/// A lookup of more steps is cut into several.
+const MOST_STEPS: usize = 200_000;
+/// A lookup without an id ends where it was silent for this long.
+const GAP_NS: i64 = 10_000_000_000;
+
+/// The lookup whose steps are being gathered.
+#[derive(Debug, Default)]
+struct Gathered {
+    instance: u32,
+    quality: String,
+    lookup: String,
+    op: Option<String>,
+    tag: Option<String>,
+    target: Option<String>,
+    target_kad: Option<[u8; 32]>,
+    key_group: Option<String>,
+    round: Option<i32>,
+    status: Option<String>,
+    reason: Option<String>,
+    expected: Option<u32>,
+    steps: Vec<Step>,
+}
+
+/// Makes lookups of their steps.
+pub(crate) struct Queries<'a> {
+    peers: &'a Peers,
+    own: &'a dyn Fn(u32) -> Option<u32>,
+    shape: Shape,
+    queries: (Rows, TableWriter),
+    events: (Rows, TableWriter),
+    next: u64,
+    now: Gathered,
+}
+
+impl<'a> Queries<'a> {
+    /// `own` gives the peer that an instance is.
+    pub(crate) fn new(
+        peers: &'a Peers,
+        own: &'a dyn Fn(u32) -> Option<u32>,
+        queries: TableWriter,
+        events: TableWriter,
+    ) -> Self {
+        Self {
+            peers,
+            own,
+            shape: Shape::of(&STEPS),
+            queries: (Rows::new(Shape::of(&QUERIES)), queries),
+            events: (Rows::new(Shape::of(&QUERY_EVENTS)), events),
+            next: 0,
+            now: Gathered::default(),
+        }
+    }
+
+    /// Takes steps, sorted by instance, quality, lookup, file and line.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), CollectError> {
+        let shape = self.shape.clone();
+        let named = Named::new(&shape, batch);
+        let u32s = |name| named.numbers::<UInt32Type>(name);
+        let (files, lines, instances) = (u32s("file_id")?, u32s("line")?, u32s("instance")?);
+        let (peer, source, cause) = (u32s("peer_idx")?, u32s("source_idx")?, u32s("cause_idx")?);
+        let (lookups, qualities, kinds) = (named.text("lookup")?, named.text("quality")?, named.text("kind")?);
+        let (times, rtts) = (named.numbers::<TimestampNanosecondType>("ts")?, named.numbers::<Int64Type>("rtt_ns")?);
+        let (n_closer, closer) = (named.numbers::<UInt16Type>("n_closer")?, named.lists("closer_idx")?);
+        let (errors, values) = (named.text("error")?, named.text("value")?);
+        let (ops, tags, targets) = (named.text("op")?, named.text("tag")?, named.text("target")?);
+        let (kads, groups) = (named.fixed("target_kad")?, named.text("key_group")?);
+        let (rounds, expected) = (named.numbers::<Int32Type>("round")?, u32s("results_expected")?);
+        let (statuses, reasons) = (named.text("status")?, named.text("reason")?);
+        for row in 0..batch.num_rows() {
+            let (instance, quality, lookup) = (instances.value(row), qualities.value(row), lookups.value(row));
+            let ts = times.value(row);
+            let same = self.now.instance == instance && self.now.quality == quality && self.now.lookup == lookup;
+            let silent = quality == "gap_split" && self.now.steps.last().is_some_and(|step| ts - step.ts > GAP_NS);
+            if !same || silent || self.now.steps.len() >= MOST_STEPS {
+                self.end()?;
+                self.now.instance = instance;
+                quality.clone_into(&mut self.now.quality);
+                lookup.clone_into(&mut self.now.lookup);
+            }
+            let now = &mut self.now;
+            let keep = |slot: &mut Option<String>, column: &arrow::array::StringArray| {
+                if slot.is_none() {
+                    *slot = text(column, row).map(str::to_owned);
+                }
+            };
+            keep(&mut now.op, ops);
+            keep(&mut now.tag, tags);
+            keep(&mut now.target, targets);
+            keep(&mut now.key_group, groups);
+            keep(&mut now.status, statuses);
+            keep(&mut now.reason, reasons);
+            now.round = now.round.or(number(rounds, row));
+            now.expected = now.expected.or(number(expected, row));
+            if now.target_kad.is_none() && kads.is_valid(row) {
+                now.target_kad = kads.value(row).try_into().ok();
+            }
+            let word = kinds.value(row);
+            now.steps.push(Step {
+                kind: Kind::of(word),
+                word: word.to_owned(),
+                file_id: files.value(row),
+                line: lines.value(row),
+                ts,
+                peer: number(peer, row),
+                source: number(source, row),
+                cause: number(cause, row),
+                n_closer: number(n_closer, row),
+                closer: closer
+                    .value(row)
+                    .as_primitive_opt::<UInt32Type>()
+                    .map_or_else(Vec::new, |c| c.values().to_vec()),
+                rtt_ns: number(rtts, row),
+                error: text(errors, row).map(str::to_owned),
+                value: text(values, row).map(str::to_owned),
+            });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), CollectError> {
+        let now = std::mem::take(&mut self.now);
+        let (Some(first), Some(last)) = (now.steps.first(), now.steps.last()) else { return Ok(()) };
+        let id = self.next;
+        self.next += 1;
+        let me = (self.own)(now.instance);
+        let tree = grow(&now.steps, me, now.target_kad.as_ref(), &self.peers.places);
+        let split = now.quality == "gap_split";
+        let end = tree.end.or_else(|| split.then_some(last.ts));
+        let since = |ts: Option<i64>| ts.map(|ts| ts - first.ts);
+        let told = now.quality == "own";
+        let status = now.status.as_deref().unwrap_or("incomplete");
+        self.queries
+            .0
+            .row(first.file_id, first.line)
+            .put(id)
+            .put(if split { None } else { Some(now.lookup.as_str()) })
+            .put(now.instance)
+            .put(now.op.as_deref().unwrap_or("unknown"))
+            .put(now.tag.as_deref())
+            .put(now.target.as_deref())
+            .put(now.target_kad.as_ref())
+            .put(now.key_group.as_deref())
+            .put(now.round)
+            .put(first.ts)
+            .put(end)
+            .put(since(end))
+            .put(since(tree.first_result))
+            .put(since(tree.last_result))
+            .put(status)
+            .put(now.reason.as_deref())
+            .put((told || tree.results > 0).then_some(tree.results))
+            .put(now.expected)
+            .put(tree.requests)
+            .put(tree.responses)
+            .put(tree.dials)
+            .put(tree.dial_failures)
+            .put(tree.rpc_failures)
+            .put(tree.unreachable)
+            .put(tree.peers_heard)
+            .put(tree.total_hops)
+            .put(tree.hops_for_closest)
+            .put(tree.hops_first_result)
+            .put(tree.cpl_start)
+            .put(tree.cpl_end)
+            .put(tree.closest.as_slice())
+            .put(if split { "gap_split" } else { "own" })
+            .end();
+        for (seq, (step, (hop, rtt))) in (0_u32..).zip(now.steps.iter().zip(tree.hops.iter().zip(&tree.rtts))) {
+            let place = step.peer.and_then(|peer| self.peers.places.get(peer as usize)?.as_ref());
+            let cpl = now.target_kad.as_ref().zip(place).map(|(target, place)| common_prefix(target, place));
+            self.events
+                .0
+                .row(step.file_id, step.line)
+                .put(id)
+                .put(seq)
+                .put(step.ts)
+                .put(step.word.as_str())
+                .put(step.peer)
+                .put(step.source)
+                .put(step.cause)
+                .put(*hop)
+                .put(cpl)
+                .put(step.n_closer)
+                .put(step.closer.as_slice())
+                .put(*rtt)
+                .put(step.error.as_deref())
+                .put(step.value.as_deref())
+                .end();
+            if self.events.0.bytes() > 1 << 20 {
+                self.events.1.push(super::finish::batch(&mut self.events.0)?)?;
+            }
+        }
+        if self.queries.0.bytes() > 1 << 20 {
+            self.queries.1.push(super::finish::batch(&mut self.queries.0)?)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the last lookup and gives the two tables back.
+    pub(crate) fn finish(mut self) -> Result<(TableWriter, TableWriter), CollectError> {
+        self.end()?;
+        for (rows, table) in [&mut self.queries, &mut self.events] {
+            if rows.len() > 0 {
+                table.push(super::finish::batch(rows)?)?;
+            }
+        }
+        Ok((self.queries.1, self.events.1))
+    }
+}

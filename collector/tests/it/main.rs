@@ -1,0 +1,5 @@
+//! Whole collects, read back from what they wrote.
+
+mod accounting;
+mod home;
+mod run_folder;
