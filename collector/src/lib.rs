@@ -14,4 +14,4 @@ mod source;
 pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
 pub use source::folder::Folder;
-pub use source::{Body, Entry, Listing, Owner, Source, SourceNote};
+pub use source::{Body, Entry, Listing, Owner, Source, SourceNote, Task};

@@ -64,8 +64,3 @@ impl<'de> Deserialize<'de> for Ns {
         deserializer.deserialize_any(Take)
     }
 }
-
-/// `null` and an absent key are the same.
-pub(crate) fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
-}

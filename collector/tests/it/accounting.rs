@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{UInt32Type, UInt64Type};
+use arrow::datatypes::{TimestampNanosecondType, UInt32Type, UInt64Type};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -33,7 +33,13 @@ impl Table {
     /// A column as text; `-` for null.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let text = |c: &ArrayRef, row| {
-            if c.is_null(row) { "-".to_owned() } else { array_value_to_string(c, row).expect("it can be shown") }
+            if c.is_null(row) {
+                "-".to_owned()
+            } else if let Some(times) = c.as_primitive_opt::<TimestampNanosecondType>() {
+                times.value(row).to_string()
+            } else {
+                array_value_to_string(c, row).expect("it can be shown")
+            }
         };
         self.column(name).flat_map(|c| (0..c.len()).map(|row| text(c, row)).collect::<Vec<_>>()).collect()
     }
