@@ -11,15 +11,18 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Desk, Out};
+use super::desk::Desk;
 use super::frame::{
     Broken, CLOSE_AWAY, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_PROTOCOL, CLOSE_TOO_LARGE, Incoming, Reader, put_close,
     put_pong,
 };
 use super::handshake;
 use super::hub::Hub;
+use super::out::Out;
 use super::seen::Label;
 
+/// With so many bytes of answers unread, a client's further requests wait in its socket.
+const MAX_UNREAD_BYTES: usize = 1 << 20;
 /// How long a client that is sent away in good order may take to read what is left.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one that was cut off may take to come back and read why.
@@ -111,7 +114,7 @@ impl Connection {
                 Poll::Pending => self.note_stuck(),
             }
             // A client that does not read its answers is not heard either, until it does.
-            if self.out.unsent().len() <= self.desk.hub().limits().max_backlog_bytes {
+            if self.out.buffered_bytes() <= MAX_UNREAD_BYTES {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(())) => moved = true,
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
@@ -127,8 +130,8 @@ impl Connection {
     /// Sends until everything has gone; says whether there was anything.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
         let mut sent = false;
-        while !self.out.unsent().is_empty() {
-            let count = ready!(Pin::new(&mut self.tcp).poll_write(cx, self.out.unsent()))?;
+        while !self.out.next().is_empty() {
+            let count = ready!(Pin::new(&mut self.tcp).poll_write(cx, self.out.next()))?;
             self.out.advance(count);
             self.stuck = None;
             sent = true;
@@ -199,7 +202,7 @@ impl Connection {
         let now = Instant::now();
         let limits = self.desk.hub().limits().clone();
         if let Some(since) = self.stuck {
-            let backlog_bytes = self.desk.backlog_bytes() + self.out.unsent().len() as u64;
+            let backlog_bytes = self.desk.backlog_bytes() + self.out.unsent_bytes() as u64;
             if now - since >= limits.stall && backlog_bytes > limits.max_backlog_bytes as u64 {
                 let text = format!(
                     "cut off: the client has read nothing for {} s while {backlog_bytes} bytes wait for it; the limit \
@@ -230,7 +233,7 @@ impl Connection {
     async fn send_away(mut self, code: u16, reason: &str) -> std::io::Result<()> {
         put_close(self.out.bytes(), code, reason);
         // Its requests end now, not when it has read to the end.
-        let Self { mut tcp, desk, out, .. } = self;
+        let Self { mut tcp, desk, mut out, .. } = self;
         drop(desk);
         let (mut input, mut output) = tcp.split();
         let discard = async {
@@ -246,7 +249,10 @@ impl Connection {
             Ok::<_, std::io::Error>(())
         };
         let send = async {
-            output.write_all(out.unsent()).await?;
+            while !out.next().is_empty() {
+                let count = output.write(out.next()).await?;
+                out.advance(count);
+            }
             output.shutdown().await
         };
         tokio::try_join!(send, discard)?;

@@ -5,65 +5,20 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::frame::put_text;
 use super::hub::{Hub, Refusal};
 use super::mailbox::{Mail, Mailbox, Token};
+use super::out::Out;
 use super::seen::{Label, Seen};
 use super::state::{State, Wait, Waiter};
 use super::topic::{Item, Subscriber, Topic};
 use super::wire::{self, Bad, Wish};
 
-/// Once this much waits to be sent, items wait in their topic.
-const FULL_BYTES: usize = 64 * 1024;
 /// The most items that one subscription sends before the next has its turn.
 const TURN_ITEMS: usize = 32;
 /// Of each connection, so many bad requests are told to those who watch; each is answered.
 const MAX_BAD_REQUESTS_TOLD: u32 = 8;
 /// At most so many subscriptions are told that their connection is cut off.
 const MAX_CUT_OFF_ANSWERS: usize = 64;
-
-/// The bytes on their way to a client.
-#[derive(Debug, Default)]
-pub(super) struct Out {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Out {
-    pub(super) fn unsent(&self) -> &[u8] {
-        &self.bytes[self.sent..]
-    }
-
-    /// Notes that so many bytes have gone. An idle connection keeps no large buffer.
-    pub(super) fn advance(&mut self, count: usize) {
-        self.sent += count;
-        if self.sent == self.bytes.len() {
-            self.sent = 0;
-            if self.bytes.capacity() > 1024 {
-                self.bytes = Vec::new();
-            } else {
-                self.bytes.clear();
-            }
-        }
-    }
-
-    /// The buffer to append to.
-    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
-        if self.sent >= FULL_BYTES {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
-        }
-        &mut self.bytes
-    }
-
-    fn answer(&mut self, pieces: &[&str]) -> usize {
-        put_text(self.bytes(), pieces)
-    }
-
-    pub(super) fn keep_alive(&mut self) {
-        self.answer(&wire::empty(&wire::encode_str(wire::NOBODY)));
-    }
-}
 
 /// A connection's open requests and its dealings with the hub.
 #[derive(Debug)]
@@ -287,7 +242,7 @@ impl Desk {
     /// Takes items from topics until enough waits to be sent.
     pub(super) fn fill(&mut self, out: &mut Out) {
         let mut batch = Vec::new();
-        while out.unsent().len() < FULL_BYTES {
+        while !out.is_full() {
             let Some(token) = self.turns.pop_front() else { break };
             let Some(Open { kind: Kind::Subscription(subscription), .. }) = self.open.get_mut(&token) else { continue };
             subscription.subscriber.looks();
@@ -296,7 +251,7 @@ impl Desk {
             let mut sent = 0;
             let mut large = None;
             for item in batch.drain(..) {
-                if out.unsent().len() >= FULL_BYTES {
+                if out.is_full() {
                     break;
                 }
                 let size_bytes = subscription.send(&item, out);
@@ -358,10 +313,10 @@ impl Open {
 }
 
 impl Subscription {
-    fn send(&mut self, item: &Item, out: &mut Out) -> usize {
+    fn send(&mut self, item: &Arc<Item>, out: &mut Out) -> usize {
         self.seen_items += 1;
         self.seen_bytes += item.encoded.len() as u64;
-        out.answer(&wire::item(&self.id, &item.encoded))
+        out.item(&self.id, item)
     }
 }
 

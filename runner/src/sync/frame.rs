@@ -198,15 +198,19 @@ fn unmask(bytes: &mut [u8], mask: [u8; 4], offset: usize) {
     }
 }
 
-/// Appends a text message; returns its size without the header.
-pub(super) fn put_text(out: &mut Vec<u8>, pieces: &[&str]) -> usize {
+/// Appends a text message.
+pub(super) fn put_text(out: &mut Vec<u8>, pieces: &[&str]) {
     let len = pieces.iter().map(|piece| piece.len()).sum();
     out.reserve(len + 10);
-    put_header(out, TEXT, len);
+    put_text_head(out, len);
     for piece in pieces {
         out.extend_from_slice(piece.as_bytes());
     }
-    len
+}
+
+/// Appends what comes before a text message of this size.
+pub(super) fn put_text_head(out: &mut Vec<u8>, len: usize) {
+    put_header(out, TEXT, len);
 }
 
 pub(super) fn put_pong(out: &mut Vec<u8>, payload: &[u8]) {

@@ -8,7 +8,7 @@ pub struct Limits {
     /// The largest message that a client may send, in bytes. The error that a larger one gets names it.
     pub max_message_bytes: usize,
     /// The most bytes that may wait for one connection that reads nothing; more for longer than `stall`, and it is
-    /// cut off and told why. Its own answers never exceed this: the service stops reading its requests instead.
+    /// cut off and told why.
     pub max_backlog_bytes: usize,
     /// After this long without any answer a harmless one is sent, so that clients with a read timeout stay.
     pub keep_alive: Duration,

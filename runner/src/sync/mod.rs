@@ -16,6 +16,7 @@ mod hub;
 mod limits;
 mod mailbox;
 mod open_files;
+mod out;
 mod seen;
 mod server;
 mod state;

@@ -55,8 +55,7 @@ async fn a_slow_reader_hurts_only_itself_and_is_told_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_none_of_its_answers_is_not_heard_either() {
-    let limits = Limits { max_backlog_bytes: 10_000, ..Limits::default() };
-    let service = Service::with(limits).await;
+    let service = Service::start().await;
     let mut client = service.client().await;
     // Requests without end; once the kernel's buffers and the backlog are full, sending stops.
     let request = r#"{"id":"1","signal_entry":{"state":"s"}}"#;
