@@ -25,6 +25,8 @@ impl<'a> Resolver<'a> {
             (Some(name), _) => (name.clone(), Some("--backend"), None),
             (None, Some(at)) => (at.value.clone(), None, at.line),
             (None, None) if self.composition.text.is_none() => (self.default_backend(), None, None),
+            // That there is no `[global]` at all has been said.
+            (None, None) if self.composition.global.line.is_none() => return None,
             (None, None) => {
                 let line = self.composition.global.line;
                 let hint = "add `runner = \"local:exec\"`, or use `--backend local:exec`".to_owned();

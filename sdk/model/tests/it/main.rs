@@ -1,6 +1,7 @@
 //! Manifests and compositions, read and resolved as the command does it.
 
 mod mistakes;
+mod properties;
 mod resolving;
 mod templates;
 

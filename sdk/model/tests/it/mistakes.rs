@@ -50,3 +50,126 @@ instances = { count = "4" }
         assert!(problem.starts_with(place) && problem.contains(part), "{problem} should be {place} {part}");
     }
 }
+
+const HEAD: &str = "[global]\nplan = \"p\"\ncase = \"rtt\"\nbuilder = \"exec:cargo\"\nrunner = \"local:exec\"\n\
+                    [[groups]]\nid = \"g\"\ninstances = { count = 2 }\n";
+
+#[test]
+fn each_mistake_is_named_with_its_line_and_what_to_do() {
+    let rows = [
+        (
+            "[groups.run.test_params]\nrounds = \"ten\"\n",
+            ":10: parameter `rounds`: `ten` is not of type `int`",
+            "pings",
+        ),
+        ("[groups.run.test_params]\nsecure = \"yes\"\n", ":10: parameter `secure`", "`true` or `false`"),
+        ("[groups.run.test_params]\ndelay = 5\n", ":10: parameter `delay`", "300ms"),
+        (
+            "[groups.run.test_params]\nroudns = 5\n",
+            ":10: case `rtt` has no parameter `roudns`",
+            "did you mean `rounds`?",
+        ),
+        (
+            "[groups.run.test_params]\nlatency = 5\n",
+            ":10: case `rtt` has no parameter `latency`",
+            "declare it in manifest.toml",
+        ),
+        ("[groups.run.test_params]\nnote = \"a|b\"\n", ":10: parameter `note`: `a|b` holds `|`", "separator"),
+        ("[groups.run.profiles]\ncpu = \"a|b\"\n", ":10: profile `cpu`", "heap"),
+        ("[[groups]]\ninstances = { count = 2 }\n", ":9: `[[groups]]` has no `id`", "servers"),
+        ("[[groups]]\nid = \"../x\"\ninstances = { count = 2 }\n", ":10: `id = \"../x\"` is no good name", "folders"),
+        ("[[groups]]\nid = \"h\"\n", ":10: group `h` has no `instances`", "count = 10"),
+        (
+            "[[groups]]\nid = \"h\"\ninstances = 3\n",
+            ":11: `instances` of `[[groups]]` `h` must be a table",
+            "{ count = 3 }",
+        ),
+        (
+            "[[groups]]\nid = \"h\"\ninstances = { count = 0 }\n",
+            ":11: `instances` of `[[groups]]` `h` give neither",
+            "count = 10",
+        ),
+        ("[[groups]]\nid = \"h\"\ninstances = { cuont = 1 }\n", ":11: unknown key `cuont`", "did you mean `count`?"),
+        (
+            "[[groups]]\nid = \"h\"\nbuilder = \"docker:go\"\ninstances = { count = 1 }\n",
+            ":11: tg has no builder `docker:go`",
+            "--builder exec:go",
+        ),
+        (
+            "[[groups]]\nid = \"h\"\nbuilder = \"exec:node\"\ninstances = { count = 1 }\n",
+            ":11: the manifest does not list builder `exec:node`",
+            "[builders.\"exec:node\"]",
+        ),
+        (
+            "[[groups]]\nid = \"h\"\nbuilder = \"docker:generic\"\ninstances = { count = 1 }\n",
+            ":11: backend `local:exec` cannot run",
+            "`exec:` builder",
+        ),
+        (
+            "[[groups]]\nid = \"h\"\nbuilder = \"exec:go\"\ninstances = { count = 1 }\n[groups.run.test_params]\nnote = \"a=b\"\n",
+            ":14: parameter `note`",
+            "without `=`",
+        ),
+        ("[runs]\nid = \"a\"\n", ":9: `runs` in the composition must be a list", "`[[runs]]`"),
+        ("[[runs]]\nid = \"a\"\n", ":10: `[[runs]]` `a` has no groups", "[[runs.groups]]"),
+        (
+            "[[runs]]\nid = \"a\"\n[[runs.groups]]\nid = \"x\"\ngroup_id = \"h\"\n",
+            ":13: there is no group `h`",
+            "did you mean `g`?",
+        ),
+        (
+            "[[runs]]\nid = \"a\"\n[[runs.groups]]\nid = \"g\"\n[[runs.groups]]\nid = \"g\"\n",
+            ":14: group of a run `g` is there twice",
+            "line 12",
+        ),
+        ("[matrix]\nrounds = 5\n", ":10: `rounds` in `[matrix]` must be a list", "rounds = [5]"),
+        ("[matrix]\nrounds = []\n", ":10: `rounds` in `[matrix]` has no values", ""),
+        ("[matrix]\nrounds = [1, 1]\n", ":10: `rounds` in `[matrix]` lists `1` twice", "--repeat"),
+        ("[matrix]\nrounds = [1, \"x\"]\n", ":10: parameter `rounds`: `x` is not of type", ""),
+        (
+            "[matrix]\n\"groups.g.colour\" = [1]\n",
+            ":10: `groups.g.colour` is nothing that a matrix can vary",
+            "groups.ID.count",
+        ),
+        ("[matrix]\n\"groups.g.count\" = [-1]\n", ":10: `groups.g.count` in `[matrix]` cannot be `-1`", ""),
+        ("[metrics]\nx = 1\n", ":9: unknown key `metrics` in the composition", ""),
+        ("[metadata]\nname = 3\n", ":10: `name` in `[metadata]` must be a text in quotes, not a whole number", ""),
+    ];
+    for (tail, text, hint) in rows {
+        let found = problems(&format!("{HEAD}{tail}"));
+        assert_eq!(found.len(), 1, "{tail}\n{found:#?}");
+        assert!(found[0].contains(text) && found[0].contains(hint), "{} should be {text} … {hint}", found[0]);
+    }
+}
+
+#[test]
+fn what_is_no_toml_gives_its_lines() {
+    let found = problems("[global]\nplan = \"p\"\ncase = rtt\nx = = 3\n\n[[groups]]\nid = \"a\nx = 1\n");
+    assert!(found.len() >= 2, "{found:#?}");
+    for line in [3, 4, 7] {
+        assert!(found.iter().any(|p| p.starts_with(&format!("composition.toml:{line}: not TOML"))), "{found:#?}");
+    }
+    let found = problems("[global]\nplan = \"p\"\nplan = \"q\"\n");
+    assert!(found[0].starts_with("composition.toml:3: not TOML: duplicate key"), "{found:#?}");
+    assert!(problems("")[0].contains("no `[global]`"));
+}
+
+#[test]
+fn a_manifest_reports_all_its_mistakes_too() {
+    let text = "nmae = \"p\"\n[builders]\n\"exec:go\" = true\n[[testcases]]\nname = \"a\"\ninstances = { min = 5, max = 2 }\n\
+                params = { x = 5, y = { tpye = \"int\" } }\n[[testcases]]\nname = \"a\"\n[extra_sources]\nexec_go = \"../x\"\n";
+    let problems = tg_model::Manifest::parse("m.toml", text).expect_err("mistakes");
+    let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 8, "{found:#?}");
+    for line in [
+        "m.toml: the manifest has no `name`",
+        "m.toml:1:",
+        "m.toml:2:",
+        "m.toml:6:",
+        "m.toml:7:",
+        "m.toml:8:",
+        "m.toml:11:",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(line)), "{line} {found:#?}");
+    }
+}
