@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, collect, completions, man, plan, runs, sync};
+use crate::{analyze, collect, completions, man, plan, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -69,6 +69,8 @@ impl Color {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a plan or a composition.
+    Run(Box<run::Args>),
     /// List and describe plans, or write a new one.
     Plan(plan::Args),
     /// Gather what the instances of a run wrote into one archive and one dataset.

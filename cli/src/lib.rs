@@ -11,6 +11,7 @@ mod output;
 mod plan;
 pub mod render;
 mod reporter;
+mod run;
 mod runs;
 mod signals;
 mod stored;
@@ -37,6 +38,9 @@ pub(crate) struct Context {
 ///
 /// Nothing happens before the arguments are parsed: `tg --version` starts no runtime and reads no file.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == run::KEEP) {
+        return keep();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return args::refuse(&error),
@@ -47,6 +51,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// Watches over the instances of the tg that started this process, and ends them when that tg is gone.
+fn keep() -> ExitCode {
+    match tg_runner::keeper::keep(std::io::stdin().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 /// One line for each subcommand. Those that wait for something are async and run through [`block_on`].
 fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
@@ -55,6 +67,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Man(args) => man::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Collect(args) => block_on(collect::run(args, context)),
+        Command::Run(args) => block_on(run::run(*args, context)),
         Command::Runs(args) => runs::run(args, context),
         Command::Sync(args) => block_on(sync::run(args, context)),
     }

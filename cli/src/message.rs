@@ -85,6 +85,11 @@ impl Failure {
         Self::new(Exit::Environment, "cannot write the output").cause(error)
     }
 
+    /// The message without what follows it.
+    pub(crate) fn headline(&self) -> &str {
+        &self.message
+    }
+
     /// Prints the failure to stderr and gives its exit code.
     pub(crate) fn report(&self) -> Exit {
         if self.exit != Exit::Ok {
@@ -108,6 +113,12 @@ impl Failure {
         }
         Ok(())
     }
+}
+
+/// Tells on stderr how something goes.
+pub(crate) fn progress(text: &str) {
+    // With stderr gone there is nobody left to tell.
+    let _gone = writeln!(anstream::stderr(), "{text}");
 }
 
 /// A bold label in a colour.

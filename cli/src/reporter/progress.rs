@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tg_model::event::Tally;
 use tg_model::{EventKind, Outcome, RunEvent};
 
 /// A barrier that someone waits at.
@@ -84,13 +83,4 @@ pub(super) fn build_name(builder: &str, groups: &[tg_model::GroupName]) -> Strin
 /// `ok 18, failed 2`.
 pub(super) fn words(outcomes: impl Iterator<Item = (Outcome, u64)>) -> String {
     outcomes.map(|(outcome, n)| format!("{outcome} {n}")).collect::<Vec<_>>().join(", ")
-}
-
-/// All groups of a tally together.
-pub(super) fn totals(tally: &Tally) -> BTreeMap<Outcome, u64> {
-    let mut totals = BTreeMap::new();
-    for (outcome, n) in tally.values().flatten() {
-        *totals.entry(*outcome).or_default() += u64::from(*n);
-    }
-    totals
 }

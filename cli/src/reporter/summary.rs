@@ -9,7 +9,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use tg_model::event::Tally;
 use tg_model::{EventKind, GroupName, InstanceId, Outcome, RunEvent, RunId, Verdict, layout};
 
-use super::progress::{totals, words};
+use super::progress::words;
 use crate::message::label;
 use crate::text::{clean, count, duration_ns, short};
 
@@ -93,11 +93,6 @@ impl Summary {
     /// The number of instances.
     pub(crate) fn instances(&self) -> u64 {
         self.groups.iter().map(|(_, n)| u64::from(*n)).sum()
-    }
-
-    /// `ok 18, failed 2`.
-    pub(crate) fn outcomes(&self) -> String {
-        words(totals(&self.tally).into_iter())
     }
 
     /// Writes the summary for people.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tg_model::{Exit, layout};
 
 use crate::Context;
-use crate::message::Failure;
+use crate::message::{Failure, progress};
 use crate::stored::{self, State, Stored};
 
 /// What `tg runs rm` takes.
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     for run in runs {
         remove(&run)?;
-        tell(&format!("removed run `{}`", run.id));
+        progress(&format!("removed run `{}`", run.id));
     }
     Ok(Exit::Ok)
 }
@@ -58,7 +58,7 @@ fn confirmed(runs: &[Stored]) -> Result<bool, Failure> {
             Ok(file) => format!("{} of {}, {}", file.case, file.plan, run.dir.display()),
             Err(_) => run.dir.display().to_string(),
         };
-        tell(&format!("{}  {}", run.id, crate::text::clean(&what)));
+        progress(&format!("{}  {}", run.id, crate::text::clean(&what)));
     }
     let mut err = anstream::stderr().lock();
     let many = crate::text::count(runs.len() as u64, "run");
@@ -82,9 +82,4 @@ fn remove(run: &Stored) -> Result<(), Failure> {
     let doomed = PathBuf::from(doomed);
     fs::rename(&run.dir, &doomed).map_err(cannot)?;
     fs::remove_dir_all(&doomed).map_err(cannot)
-}
-
-fn tell(text: &str) {
-    // With stderr gone there is nobody left to tell.
-    let _gone = writeln!(anstream::stderr(), "{text}");
 }

@@ -1,0 +1,142 @@
+//! `tg run`: builds what a plan or composition needs, runs it, and says what came of it.
+
+mod gather;
+mod make;
+mod report;
+mod wanted;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tg_model::Exit;
+
+use crate::Context;
+use crate::message::Failure;
+use crate::render::OutputArgs;
+use crate::reporter::Style;
+
+pub(crate) use gather::gather;
+pub(crate) use make::{KEEP, Made, Maker};
+pub(crate) use wanted::wanted;
+
+/// What `tg run` takes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+PLAN is a folder with a manifest.toml, or the name of one in this folder, in `plans` of tg's home, or among the plans
+that come with tg. COMPOSITION is a TOML file; its plan is looked for beside it, above it, and then by name.
+
+Examples:
+  tg run mesh                            the only case of a plan, with as many instances as it likes
+  tg run ./pings --case flood --instances 50 --param rounds=10
+  tg run pings.toml                      every run of a composition
+  tg run pings.toml --run-ids small,big --repeat 5
+  tg run pings.toml --dry-run            check it and say what would be run
+  tg run pings.toml --seed 42            make a run again: its seed is in `tg runs show`
+  tg run pings.toml --collect            archive and dataset right after
+  tg run pings.toml --format json | jq -r '.runs[].verdict'
+
+Ctrl-C asks the instances to end; a second Ctrl-C kills them. The exit code tells how it went: 0 as expected,
+10 not as expected, 11 cancelled, 12 deadline, 13 build failed, 14 something is missing here, 2 wrong usage.")]
+pub(crate) struct Args {
+    /// A plan's folder or name, or a composition file.
+    #[arg(value_name = "PLAN|COMPOSITION")]
+    pub(crate) what: String,
+    /// The case to run; only without a composition.
+    #[arg(long, alias = "testcase")]
+    pub(crate) case: Option<String>,
+    /// How many instances; only without a composition.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) instances: Option<u32>,
+    /// A parameter of all groups, above what the composition says. May be repeated.
+    #[arg(short, long = "param", alias = "test-param", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) params: Vec<(String, String)>,
+    /// Where to run, such as `local:exec`.
+    #[arg(long, visible_alias = "runner", value_name = "BACKEND")]
+    pub(crate) backend: Option<String>,
+    /// What builds the plan, such as `exec:cargo`.
+    #[arg(long, value_name = "BUILDER")]
+    pub(crate) builder: Option<String>,
+    /// The seed that all randomness of the run follows from [default: drawn, and recorded].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How often to run each configuration, each time with another seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) repeat: u32,
+    /// Only these runs of the composition.
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub(crate) run_ids: Vec<String>,
+    /// How long a run may take, such as `5m`.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
+    /// From asking an instance to end to killing it.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub(crate) grace: Duration,
+    /// Say what the run waits for when nothing has happened for so long.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    pub(crate) stall_after: Duration,
+    /// Make archive and dataset of each run right after it.
+    #[arg(long)]
+    pub(crate) collect: bool,
+    /// Check everything and say what would be run; start nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to show progress on stderr.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) progress: Style,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    tg_model::param::parse_duration(text)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "use a duration with units, such as `30s` or `5m`".to_owned())
+}
+
+/// Runs what was asked for.
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let specs = wanted(&args, context)?;
+    if args.dry_run {
+        report::emit_plan(&specs, &args.output)?;
+        return Ok(Exit::Ok);
+    }
+    let mut maker = Maker::new(&args, context)?;
+    let artifacts = maker.build(&specs).await?;
+    let mut made: Vec<Made> = Vec::with_capacity(specs.len());
+    let mut failure = None;
+    for (nth, spec) in specs.iter().enumerate() {
+        if maker.cancelled() {
+            break;
+        }
+        match maker.one(&artifacts, spec, (nth, specs.len())).await {
+            Ok(one) => made.push(one),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    report::emit_made(&made, specs.len(), &args.output)?;
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(report::exit(&made, specs.len())),
+    }
+}
+
+/// Where a run's archive and dataset are, if it was collected.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gathered {
+    /// The archive.
+    pub(crate) archive: Option<PathBuf>,
+    /// The dataset's folder.
+    pub(crate) dataset: Option<PathBuf>,
+    /// Notes by the collector.
+    pub(crate) notes: u64,
+}

@@ -1,0 +1,128 @@
+//! From the command line to runs with everything filled in, or to every problem at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::{Path, PathBuf};
+
+use tg_model::template::Resolver;
+use tg_model::{Composition, Exit, Manifest, RunSpec, Wish, resolve};
+
+use super::Args;
+use crate::Context;
+use crate::message::Failure;
+use crate::plan::{find, refused};
+
+/// The runs that the command line asks for. Nothing is started, nothing is written.
+pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Failure> {
+    let path = Path::new(&args.what);
+    let is_composition = path.extension().is_some_and(|ending| ending == "toml")
+        && path.file_name().is_some_and(|name| name != find::MANIFEST)
+        && !path.is_dir();
+    let (composition, manifest, plan_dir) = if is_composition {
+        with_composition(args, path, context)?
+    } else {
+        let plan_dir = find::find(&args.what, &context.home, None)?;
+        let manifest = find::manifest(&plan_dir)?;
+        let composition = alone(args, &manifest)?;
+        (composition, manifest, plan_dir)
+    };
+    let mut params = BTreeMap::new();
+    for (key, value) in &args.params {
+        if params.insert(key.clone(), value.clone()).is_some() {
+            return Err(Failure::new(Exit::Usage, format!("parameter `{key}` is given twice")));
+        }
+    }
+    let wish = Wish {
+        seed: args.seed.or(composition.seed()).unwrap_or_else(draw),
+        repeats: args.repeat,
+        run_ids: args.run_ids.clone(),
+        params,
+        backend: args.backend.clone(),
+        builder: args.builder.clone(),
+        deadline: args.deadline,
+    };
+    let plan_dir = std::path::absolute(&plan_dir).map_err(|error| {
+        Failure::new(Exit::Environment, format!("cannot make `{}` an absolute path", plan_dir.display())).cause(&error)
+    })?;
+    let what = if is_composition { "the composition cannot be run" } else { "the plan cannot be run like this" };
+    resolve(&manifest, &plan_dir, &composition, &wish).map_err(|problems| refused(what, &problems))
+}
+
+fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Composition, Manifest, PathBuf), Failure> {
+    for (flag, given) in [("--case", args.case.is_some()), ("--instances", args.instances.is_some())] {
+        if given {
+            return Err(Failure::new(Exit::Usage, format!("`{flag}` does not go with a composition"))
+                .hint("the composition says so itself; change it there, or run the plan without it"));
+        }
+    }
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot read the composition `{}`", path.display())).cause(&error)
+    })?;
+    let resolver = Surroundings { folder: path.parent().unwrap_or(Path::new("")).to_owned() };
+    let composition = Composition::read(&args.what, &text, &resolver)
+        .map_err(|problems| refused("the composition cannot be read", &problems))?;
+    let Some(plan) = composition.plan() else {
+        return Err(refused("the composition cannot be run", composition.problems()));
+    };
+    // Problems of the composition are told together with that of its plan.
+    let found = find::find(plan, &context.home, Some(path)).and_then(|dir| Ok((find::manifest(&dir)?, dir)));
+    match found {
+        Ok((manifest, dir)) => Ok((composition, manifest, dir)),
+        Err(failure) if composition.problems().is_empty() => Err(failure),
+        Err(failure) => {
+            let problems = composition.problems();
+            Err(refused("the composition cannot be run", problems).note(failure.headline().to_owned()))
+        }
+    }
+}
+
+/// What stands for a composition when there is none.
+fn alone(args: &Args, manifest: &Manifest) -> Result<Composition, Failure> {
+    if !args.run_ids.is_empty() {
+        return Err(Failure::new(Exit::Usage, "`--run-ids` needs a composition that lists runs"));
+    }
+    let cases: Vec<String> = manifest.cases.iter().map(|case| format!("`{}`", case.name)).collect();
+    let case = match (&args.case, manifest.cases.as_slice()) {
+        (Some(case), _) => case.clone(),
+        (None, [only]) => only.name.clone(),
+        (None, []) => {
+            return Err(Failure::new(Exit::Usage, format!("plan `{}` has no cases", manifest.name))
+                .hint("add `[[testcases]]` with a `name` to its manifest"));
+        }
+        (None, _) => {
+            return Err(Failure::new(Exit::Usage, format!("plan `{}` has several cases", manifest.name))
+                .hint(format!("choose one with `--case`: {}", cases.join(", "))));
+        }
+    };
+    let known = manifest.case(&case);
+    let instances =
+        args.instances.or_else(|| known.and_then(|case| case.default.or(case.min).filter(|n| *n > 0))).unwrap_or(1);
+    Ok(Composition::single(&manifest.name, &case, instances))
+}
+
+/// The environment and the files that templates of compositions ask for.
+struct Surroundings {
+    folder: PathBuf,
+}
+
+impl Resolver for Surroundings {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn read(&self, path: &str) -> Result<String, String> {
+        let path = self.folder.join(path);
+        fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))
+    }
+}
+
+/// A seed that nobody chose. Small enough for every language to read it as a number.
+fn draw() -> u64 {
+    random() >> 11
+}
+
+/// Random bits, from the keys that the standard library draws for its hash maps.
+pub(super) fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
