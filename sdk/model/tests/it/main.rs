@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod properties;
+mod reference;
 mod resolving;
 mod templates;
 

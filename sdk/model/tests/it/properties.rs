@@ -158,7 +158,7 @@ proptest! {
                         [[groups]]\nid = \"g\"\ninstances = { count = 2 }\n[matrix]\n".to_owned();
         for (i, n) in sizes.iter().enumerate() {
             let values: Vec<String> = (0..*n).map(|v| v.to_string()).collect();
-            text += &format!("p{i} = [{}]\n", values.join(", "));
+            text.extend([format!("p{i} = [{}]\n", values.join(", "))]);
         }
         let composition = Composition::parse("c.toml", &text).expect("TOML");
         let wish = Wish { repeats, ..Wish::default() };
