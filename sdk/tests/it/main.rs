@@ -1,5 +1,8 @@
 //! Tests of the SDK against a scripted sync service, and of whole plan processes.
 
+mod kill;
+mod network;
 mod process;
+mod records;
 mod server;
 mod sync;

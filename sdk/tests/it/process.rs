@@ -1,10 +1,12 @@
 //! Whole plan processes: this test program starts itself again as an instance.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
-use tg_sdk::{Env, Plan};
+use tg_sdk::{Direction, Env, Link, LookupStart, LookupStatus, PeerFacts, Plan, RoutingEntry};
 
 use crate::server::{Manner, Service};
 
@@ -34,7 +36,10 @@ fn plan() -> Plan {
         .case("panics", panics)
         .case("task-panics", task_panics)
         .case("full-disk", full_disk)
+        .case("shapes-network", crate::network::shapes)
         .solo_case("solo", solo)
+        .solo_case("records", records)
+        .solo_case("writes-on", crate::kill::writes_on)
 }
 
 async fn panics(_: Env) -> tg_sdk::Result {
@@ -46,6 +51,48 @@ async fn panics(_: Env) -> tg_sdk::Result {
 async fn solo(env: Env) -> tg_sdk::Result {
     env.message("alone");
     assert!(env.sync().signal("x").await.is_err());
+    Ok(())
+}
+
+#[derive(serde::Serialize)]
+struct Gossip<'a> {
+    topic: &'a str,
+    hops: u32,
+}
+
+async fn records(env: Env) -> tg_sdk::Result {
+    env.diagnostics().counter("late").inc(1);
+    env.me(&PeerFacts {
+        peer: "alice",
+        role: Some("server"),
+        dialable: Some(true),
+        kad: None,
+        addrs: &["/ip4/127.0.0.1"],
+    });
+    env.peer(&PeerFacts { peer: "bob", ..PeerFacts::default() });
+    let lookup =
+        env.lookup(&LookupStart { op: "find_peer", target: "carol", round: Some(2), ..LookupStart::default() });
+    lookup.dial("bob");
+    lookup.dial_error("bob", "refused");
+    lookup.send("bob");
+    lookup.receive("bob", Duration::from_millis(12), &["carol"]);
+    lookup.error("dan", "late");
+    lookup.adding("carol", Some("bob"));
+    lookup.result(Some("carol"), None);
+    lookup.end(LookupStatus::Done, &["carol", "bob"]);
+    env.lookup(&LookupStart { op: "get", target: "key", ..LookupStart::default() }).fail("nobody");
+    let link = Link { local: "alice", remote: "bob", dir: Direction::Out, transport: Some("tcp"), ..Link::default() };
+    env.connection(&link).close(Some("done"));
+    let entry = RoutingEntry { peer: "bob".to_owned(), bucket: Some(0), added_ts: None, last_useful_ts: None };
+    env.routing_table("end", "alice", vec![entry]);
+    env.table("gossip")?.row_now(&Gossip { topic: "news", hops: 2 })?;
+    let plain = env.table("plain")?;
+    plain.row(&Gossip { topic: "olds", hops: 9 })?;
+    assert!(plain.row(&7).is_err() && plain.row_now(&serde_json::json!({"ts": 1})).is_err());
+    assert!(env.table("../x").is_err() && env.table("X").is_err());
+    env.asset("notes.txt")?.write_all(b"as it is")?;
+    assert!(env.asset("notes.txt").is_err(), "it is there already");
+    assert!(env.asset("run.out").is_err());
     Ok(())
 }
 
@@ -71,8 +118,8 @@ async fn full_disk(env: Env) -> tg_sdk::Result {
     Ok(())
 }
 
-/// Starts an instance and waits for its end.
-async fn start(service: Option<&Service>, case: &str, outputs: &Path) -> Output {
+/// An instance that is about to start.
+pub(crate) fn command(case: &str, outputs: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(std::env::current_exe().expect("this program"));
     command
         .args(["--exact", "process::instance", "--nocapture", "--quiet"])
@@ -90,6 +137,12 @@ async fn start(service: Option<&Service>, case: &str, outputs: &Path) -> Output 
         .env("TG_INSTANCE_INDEX", "0")
         .stdin(Stdio::null())
         .kill_on_drop(true);
+    command
+}
+
+/// Starts an instance and waits for its end.
+pub(crate) async fn start(service: Option<&Service>, case: &str, outputs: &Path) -> Output {
+    let mut command = command(case, outputs);
     if let Some(service) = service {
         command.env("SYNC_SERVICE_HOST", service.addr.ip().to_string());
         command.env("SYNC_SERVICE_PORT", service.addr.port().to_string());
@@ -98,7 +151,7 @@ async fn start(service: Option<&Service>, case: &str, outputs: &Path) -> Output 
 }
 
 /// The events in a text, each as its kind and its content.
-fn events(text: &str) -> Vec<(String, Value)> {
+pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines
         .filter_map(|line| {
@@ -150,7 +203,7 @@ async fn every_ending_has_its_events_and_its_exit_code() {
             }
             _ => assert_eq!(
                 last["error"],
-                "this plan has no case `unknown`; it has `bad`, `full-disk`, `good`, `panics`, `solo`, `task-panics`"
+                "this plan has no case `unknown`; it has `bad`, `full-disk`, `good`, `panics`, `records`, `shapes-network`, `solo`, `task-panics`, `writes-on`"
             ),
         }
     }

@@ -68,7 +68,11 @@ impl Service {
     }
 
     pub(crate) async fn client(&self) -> SyncClient {
-        let keys = Keys { run: "r".to_owned(), plan: "p".to_owned(), case: "c".to_owned() };
+        self.client_of("c").await
+    }
+
+    pub(crate) async fn client_of(&self, case: &str) -> SyncClient {
+        let keys = Keys { run: "r".to_owned(), plan: "p".to_owned(), case: case.to_owned() };
         SyncClient::connect(&self.address(), keys, Duration::from_secs(10)).await.expect("connected")
     }
 

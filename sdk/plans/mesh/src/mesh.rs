@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::{echo, topology};
 
 /// No single step between two instances may take longer.
-const STEP_LIMIT: Duration = Duration::from_secs(60);
+const STEP_LIMIT: Duration = Duration::from_mins(1);
 
 /// What each instance tells the others.
 #[derive(Debug, Clone, Serialize, Deserialize)]
