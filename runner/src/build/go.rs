@@ -17,7 +17,10 @@ use crate::cancel::Cancel;
 
 pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
     // `module_path` told Testground where it was in GOPATH; a module says so itself.
-    job.only(&["module_path", "exec_pkg", "path"])?;
+    job.only(&["module_path", "exec_pkg", "path", "fresh_gomod"])?;
+    if job.group.build.config.get("fresh_gomod").is_some_and(|fresh| fresh.as_bool() != Some(false)) {
+        return Err(job.bad("`fresh_gomod` is not supported: the plan's own go.mod is used"));
+    }
     let go = tool::need(job.builder(), "go")?;
     let dir = job.text("path")?.map_or_else(|| job.plan_dir.clone(), |path| job.plan_dir.join(path));
     if !dir.join("go.mod").is_file() {

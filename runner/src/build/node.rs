@@ -70,6 +70,9 @@ async fn install(job: &Job, npm: &Path, dir: &Path, kept: &Path, cancel: &Cancel
 
 fn package(job: &Job, dir: &Path) -> Result<Value, BuildError> {
     let path = dir.join("package.json");
+    if !path.is_file() {
+        return Err(job.bad(format!("there is no package.json in `{}`", dir.display())));
+    }
     let text = fs::read(&path).map_err(|source| BuildError::Source { path: path.clone(), source })?;
     let package: Value =
         serde_json::from_slice(&text).map_err(|error| job.bad(format!("`{}` is no JSON: {error}", path.display())))?;

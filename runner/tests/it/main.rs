@@ -1,5 +1,6 @@
 //! Tests of the runner with real sockets and real processes.
 mod behaviour;
+mod builders;
 mod harness;
 mod machine;
 mod sync;
