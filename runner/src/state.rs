@@ -283,3 +283,148 @@ impl Slot {
 pub(crate) fn short_state(key: &str) -> String {
     key.split_once(":states:").map_or(key, |(_, state)| state).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use tg_model::outcome::{Ended, Stopped};
+    use tg_model::spec::{BuildSpec, GroupSpec, Resources};
+
+    use super::*;
+
+    fn state(counts: &[u32]) -> State {
+        let group = |(number, count): (usize, &u32)| GroupSpec {
+            name: format!("g{number}").parse().expect("a name"),
+            count: *count,
+            params: BTreeMap::new(),
+            build: BuildSpec {
+                builder: "exec:generic".to_owned(),
+                config: toml::Table::new(),
+                selectors: Vec::new(),
+                dependencies: Vec::new(),
+            },
+            artifact: None,
+            profiles: BTreeMap::new(),
+            resources: Resources::default(),
+            expect: Expect::Ok,
+        };
+        State::new(&RunSpec {
+            plan: "p".to_owned(),
+            plan_dir: "p".into(),
+            case: "c".to_owned(),
+            backend: "local:exec".to_owned(),
+            run_config: toml::Table::new(),
+            seed: 0,
+            groups: counts.iter().enumerate().map(group).collect(),
+            disable_metrics: false,
+            concurrent_builds: 0,
+            deadline: None,
+            composition: None,
+            config: BTreeMap::new(),
+            repeat: 0,
+            repeats: 1,
+        })
+    }
+
+    #[derive(Debug, Clone)]
+    enum Input {
+        Began(u32),
+        Found(u32, bool),
+        Published(u32, &'static str),
+        Gone(u32),
+        Ended(u32, i32, bool),
+        NotStarted(u32),
+        CloseAll,
+        Cancel(CancelReason),
+    }
+
+    fn inputs() -> impl Strategy<Value = Vec<Input>> {
+        // Labels beyond the run's five instances must do no harm.
+        let label = 0..7_u32;
+        let payload = prop::sample::select(vec![
+            r#"{"success_event":{"group":"g0"}}"#,
+            r#"{"failure_event":{"group":"g1","error":"e"}}"#,
+            r#"{"dance_event":{}}"#,
+            "7",
+        ]);
+        let reason =
+            prop::sample::select(vec![CancelReason::Deadline, CancelReason::Signal, CancelReason::SecondSignal]);
+        prop::collection::vec(
+            prop_oneof![
+                label.clone().prop_map(Input::Began),
+                (label.clone(), any::<bool>()).prop_map(|(label, claim)| Input::Found(label, claim)),
+                (label.clone(), payload).prop_map(|(label, payload)| Input::Published(label, payload)),
+                label.clone().prop_map(Input::Gone),
+                (label.clone(), 0..2, any::<bool>())
+                    .prop_map(|(label, code, stopped)| Input::Ended(label, code, stopped)),
+                label.prop_map(Input::NotStarted),
+                Just(Input::CloseAll),
+                reason.prop_map(Input::Cancel),
+            ],
+            0..60,
+        )
+    }
+
+    fn feed(state: &mut State, input: &Input) {
+        match *input {
+            Input::Began(label) => state.began(label, 1),
+            Input::Found(label, true) => state.found(label, Found::Claim(Claim::Success, None)),
+            Input::Found(label, false) => state.found(label, Found::Note("long-line", String::new())),
+            Input::Published(label, payload) => state.seen(Seen::Published {
+                from: Some(label),
+                topic: "run:r:plan:p:case:c:run_events".to_owned(),
+                seq: 1,
+                payload: payload.to_owned(),
+            }),
+            Input::Gone(label) => state.seen(Seen::Gone { from: Some(label) }),
+            Input::Ended(label, code, stopped) => {
+                let stopped = stopped.then_some(Stopped::Cancel);
+                state.ended(End { label, ended: Some(Ended::Code(code)), stopped, ..End::default() });
+            }
+            Input::NotStarted(label) => {
+                state.ended(End { label, not_started: Some("no".to_owned()), ..End::default() });
+            }
+            Input::CloseAll => state.close_all(),
+            Input::Cancel(reason) => state.cancelling(reason),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_each_instance_is_finished_once_and_last(inputs in inputs()) {
+            let mut state = state(&[3, 2]);
+            for input in &inputs {
+                feed(&mut state, input);
+            }
+            // A run ends with an end for everyone, and no more waiting.
+            for label in 0..5 {
+                feed(&mut state, &Input::Ended(label, 0, false));
+            }
+            state.close_all();
+            prop_assert!(state.all_finished() && state.all_started());
+            state.finish(Duration::ZERO);
+            let mut finished = std::collections::BTreeSet::new();
+            let told: Vec<EventKind> = state.told.into();
+            for kind in &told {
+                match kind {
+                    EventKind::InstanceFinished { instance, outcome, evidence, .. } => {
+                        prop_assert!(finished.insert(instance.to_string()), "twice: {}", instance);
+                        prop_assert_eq!(*outcome, evidence.outcome().0);
+                    }
+                    EventKind::InstanceStarted { instance, .. }
+                    | EventKind::InstanceSaid { instance, .. }
+                    | EventKind::InstanceNote { instance, .. } => {
+                        prop_assert!(!finished.contains(&instance.to_string()), "said after the end: {:?}", kind);
+                    }
+                    _ => {}
+                }
+            }
+            prop_assert_eq!(finished.len(), 5);
+            let Some(EventKind::RunFinished { tally, .. }) = told.last() else { panic!("{told:?}") };
+            let counted: u32 = tally.values().flat_map(BTreeMap::values).sum();
+            prop_assert_eq!(counted, 5);
+        }
+    }
+}

@@ -62,6 +62,7 @@ async fn error(bench: &Bench) -> (BuildError, Vec<RunEvent>) {
     (built.expect_err("it cannot be built"), events)
 }
 
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 fn has(tool: &str) -> bool {
     let found = std::process::Command::new(tool).arg("--version").output().is_ok()
         || std::process::Command::new(tool).arg("version").output().is_ok();

@@ -122,6 +122,7 @@ fn keeper_process() {
 }
 
 /// Not a test by itself: a process that runs instances until it is killed.
+#[expect(clippy::print_stderr, reason = "its parent waits for a line")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn victim_process() {
     let Some(script) = std::env::var_os(VICTIM) else { return };

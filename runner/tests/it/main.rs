@@ -3,5 +3,6 @@ mod behaviour;
 mod builders;
 mod harness;
 mod machine;
+mod reference;
 mod sync;
 mod voices;
