@@ -112,16 +112,14 @@ async fn bare(instances: u32, at_once: usize) {
     while running.join_next().await.is_some() {}
 }
 
-async fn measure(instances: u32) {
-    let home = tempfile::tempdir().expect("a folder");
-    let at_once = RunOptions::new(home.path(), "x".parse().expect("an id")).max_starting;
-    // First, since memory that earlier runs have given back to the allocator would hide what this one takes.
+/// Must be measured first: memory that an earlier run has given back would hide what this one takes.
+async fn quiet(home: &Path, instances: u32) {
     let before = resident_bytes();
     let cancel = Cancel::new();
     let (mut up, mut with_all) = (0, 0);
-    let spec = spec(home.path(), instances, &["/bin/sleep", "3600"]);
+    let spec = spec(home, instances, &["/bin/sleep", "3600"]);
     let wall = Instant::now();
-    run(home.path(), "quiet", &spec, &cancel, |event| {
+    run(home, "quiet", &spec, &cancel, |event| {
         if let EventKind::InstanceStarted { .. } = event.kind {
             up += 1;
             if up == instances {
@@ -139,6 +137,12 @@ async fn measure(instances: u32) {
         before as f64 / 1_048_576.0,
         with_all as f64 / 1_048_576.0
     );
+}
+
+async fn measure(instances: u32) {
+    let home = tempfile::tempdir().expect("a folder");
+    quiet(home.path(), instances).await;
+    let at_once = RunOptions::new(home.path(), "x".parse().expect("an id")).max_starting;
     for round in 0..3 {
         let (wall, cpu) = (Instant::now(), processor_time());
         bare(instances, at_once).await;
