@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts the same load on our sync service and on the published Go one, and prints a table with ratios.
-# usage: runner/bench/sync/run.sh [--quick]
+# usage: runner/bench/sync/run.sh [--quick] [--only=signals|publishes|fan-out|barrier|idle]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)

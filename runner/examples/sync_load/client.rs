@@ -11,6 +11,8 @@ pub(crate) struct Client {
     tcp: TcpStream,
     input: Vec<u8>,
     read: usize,
+    /// The answer, put together from its frames.
+    message: Vec<u8>,
 }
 
 impl Client {
@@ -34,15 +36,26 @@ impl Client {
         if !input.starts_with(b"HTTP/1.1 101") {
             return Err(format!("no websocket: {}", String::from_utf8_lossy(&input)).into());
         }
-        Ok(Self { tcp, input, read })
+        Ok(Self { tcp, input, read, message: Vec::new() })
     }
 
     pub(crate) async fn send(&mut self, frames: &[u8]) -> Outcome<()> {
         Ok(self.tcp.write_all(frames).await?)
     }
 
-    /// The next answer, which is an unmasked text frame in one piece.
-    pub(crate) async fn answer(&mut self) -> Outcome<&[u8]> {
+    /// Waits for the next answer.
+    pub(crate) async fn answer(&mut self) -> Outcome<()> {
+        self.message.clear();
+        // The published service sends an empty frame at the end of each message.
+        while !self.frame().await? {}
+        if !self.message.windows(11).any(|window| window == b"\"error\":\"\",") {
+            return Err(format!("an error: {}", String::from_utf8_lossy(&self.message)).into());
+        }
+        Ok(())
+    }
+
+    /// Takes in the next frame; says whether it was a message's last.
+    async fn frame(&mut self) -> Outcome<bool> {
         let (start, end) = loop {
             if let Some(found) = self.whole() {
                 break found;
@@ -56,12 +69,10 @@ impl Client {
                 return Err("the service closed the connection".into());
             }
         };
+        let is_last = self.input[self.read] & 0x80 != 0;
+        self.message.extend_from_slice(&self.input[start..end]);
         self.read = end;
-        let answer = &self.input[start..end];
-        if !answer.windows(11).any(|window| window == b"\"error\":\"\",") {
-            return Err(format!("an error: {}", String::from_utf8_lossy(answer)).into());
-        }
-        Ok(answer)
+        Ok(is_last)
     }
 
     fn whole(&self) -> Option<(usize, usize)> {

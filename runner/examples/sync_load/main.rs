@@ -1,6 +1,6 @@
 //! Puts the same load on several sync services, one after the other, and prints a table with ratios.
 //!
-//! `sync_load [--quick] NAME=PROGRAM [NAME=PROGRAM]…`: each program is started anew for each measurement, prints
+//! `sync_load [--quick] [--only=FIGURE] NAME=PROGRAM [NAME=PROGRAM]…`: each program is started anew for each measurement, prints
 //! `listening on ws://ADDR` and ends with its standard input. Ratios are of the first to each other.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -23,14 +23,16 @@ struct Row {
 }
 
 fn main() -> Outcome<()> {
-    let (quick, programs): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg == "--quick");
-    let scale = if quick.is_empty() { Scale::FULL } else { Scale::QUICK };
+    let (flags, programs): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    let scale = if flags.iter().any(|flag| flag == "--quick") { Scale::QUICK } else { Scale::FULL };
+    let only = flags.iter().find_map(|flag| flag.strip_prefix("--only="));
+    let wanted = |figure: &str| only.is_none_or(|only| only == figure);
     let programs = programs
         .iter()
         .map(|arg| arg.split_once('=').ok_or_else(|| format!("`{arg}` is not NAME=PROGRAM")))
         .collect::<Result<Vec<_>, _>>()?;
     if programs.is_empty() {
-        return Err("usage: sync_load [--quick] NAME=PROGRAM…".into());
+        return Err("usage: sync_load [--quick] [--only=signals|publishes|fan-out|barrier|idle] NAME=PROGRAM…".into());
     }
     tg_runner::sync::raise_open_files()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -45,7 +47,7 @@ fn main() -> Outcome<()> {
             index += 1;
         };
         for kind in [Kind::Signals, Kind::Publishes] {
-            for &(connections, window) in scale.throughput {
+            for &(connections, window) in scale.throughput.iter().filter(|_| wanted(kind.name())) {
                 eprint_progress(name, kind.name(), connections);
                 let service = Service::start(program)?;
                 let rate =
@@ -54,29 +56,31 @@ fn main() -> Outcome<()> {
                 add(format!("{}, {}{window}", kind.name(), plural(connections)), "1/s", rate);
             }
         }
-        let (subscribers, items) = scale.fan_out;
-        eprint_progress(name, "fan-out", subscribers);
-        let service = Service::start(program)?;
-        let took = runtime.block_on(measure::fan_out(service.addr, subscribers, items))?;
-        let deliveries = (subscribers * items) as f64;
-        add(format!("fan-out, 1 topic × {subscribers} subscribers × {items} items"), "1/s", deliveries / took);
-        drop(service);
-
-        let (waiters, rounds) = scale.barrier;
-        eprint_progress(name, "barrier", waiters);
-        let service = Service::start(program)?;
-        let mut last = runtime.block_on(measure::barrier(service.addr, waiters, rounds))?;
-        last.sort_by(f64::total_cmp);
-        for (label, share) in [("p50", 0.50), ("p99", 0.99)] {
-            let what = format!("barrier, last signal to last of {waiters} released, {label} of {rounds}");
-            add(what, "ms", 1000.0 * measure::quantile(&last, share));
+        if wanted("fan-out") {
+            let (subscribers, items) = scale.fan_out;
+            eprint_progress(name, "fan-out", subscribers);
+            let service = Service::start(program)?;
+            let took = runtime.block_on(measure::fan_out(service.addr, subscribers, items))?;
+            let deliveries = (subscribers * items) as f64;
+            add(format!("fan-out, 1 topic × {subscribers} subscribers × {items} items"), "1/s", deliveries / took);
         }
-        drop(service);
-
-        eprint_progress(name, "idle", scale.idle);
-        let service = Service::start(program)?;
-        let each = runtime.block_on(measure::idle_bytes(&service, scale.idle))?;
-        add(format!("resident memory per idle connection, of {}", scale.idle), "KiB", each / 1024.0);
+        if wanted("barrier") {
+            let (waiters, rounds) = scale.barrier;
+            eprint_progress(name, "barrier", waiters);
+            let service = Service::start(program)?;
+            let mut last = runtime.block_on(measure::barrier(service.addr, waiters, rounds))?;
+            last.sort_by(f64::total_cmp);
+            for (label, share) in [("p50", 0.50), ("p99", 0.99)] {
+                let what = format!("barrier, last signal to last of {waiters} released, {label} of {rounds}");
+                add(what, "ms", 1000.0 * measure::quantile(&last, share));
+            }
+        }
+        if wanted("idle") {
+            eprint_progress(name, "idle", scale.idle);
+            let service = Service::start(program)?;
+            let each = runtime.block_on(measure::idle_bytes(&service, scale.idle))?;
+            add(format!("resident memory per idle connection, of {}", scale.idle), "KiB", each / 1024.0);
+        }
     }
     print_table(&programs, &rows);
     Ok(())

@@ -18,7 +18,10 @@ impl Service {
             Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.take().ok_or("no standard output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line)?;
+        // The published service logs here and ends where nobody reads it.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let addr = line.trim().rsplit('/').next().unwrap_or_default();
         let addr = addr.parse().map_err(|error| format!("`{program}` printed `{}`: {error}", line.trim()))?;
         Ok(Self { child, addr })
