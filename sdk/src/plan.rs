@@ -134,14 +134,17 @@ impl Plan {
         let metrics = Arc::new(Both::new(&vars.outputs, &losses));
         let ticker = tokio::spawn(Arc::clone(&metrics).write_regularly());
         let ended = tokio::select! {
-            ended = AssertUnwindSafe(self.live(vars, &events, &losses, &metrics)).catch_unwind() => ended.ok(),
-            () = crash.wait() => None,
+            ended = AssertUnwindSafe(self.live(vars, &events, &losses, &metrics)).catch_unwind() => {
+                // Unwinding that no panic began passes the hook by, and must not look like a success.
+                ended.unwrap_or_else(|_payload| Err("the case was unwound without a panic".into()))
+            }
+            () = crash.wait() => Ok(()),
         };
         ticker.abort();
         for oddity in metrics.finish() {
             events.record(&Event::MessageEvent { message: &oddity });
         }
-        let code = conclude(&events, &crash, &losses, ended.unwrap_or(Ok(()))).await;
+        let code = conclude(&events, &crash, &losses, ended).await;
         if let Some(sync) = events.published_with() {
             sync.close().await;
         }

@@ -2,6 +2,7 @@
 
 mod kill;
 mod network;
+mod plans;
 mod process;
 mod records;
 mod server;

@@ -35,6 +35,7 @@ fn plan() -> Plan {
         .case("bad", |_| async { Err::<(), _>(std::io::Error::other("no luck")) })
         .case("panics", panics)
         .case("task-panics", task_panics)
+        .case("unwinds", unwinds)
         .case("full-disk", full_disk)
         .case("shapes-network", crate::network::shapes)
         .solo_case("solo", solo)
@@ -46,6 +47,10 @@ async fn panics(_: Env) -> tg_sdk::Result {
     let nothing: Option<u32> = None;
     assert!(nothing.is_some(), "it was none");
     Ok(())
+}
+
+async fn unwinds(_: Env) -> tg_sdk::Result {
+    std::panic::resume_unwind(Box::new("past the hook"))
 }
 
 async fn solo(env: Env) -> tg_sdk::Result {
@@ -177,6 +182,7 @@ async fn every_ending_has_its_events_and_its_exit_code() {
         ("bad", 1, &["start_event", "failure_event"], &["failure_event"]),
         ("panics", 101, &["start_event", "crash_event"], &["crash_event"]),
         ("task-panics", 101, &["start_event", "crash_event"], &["crash_event"]),
+        ("unwinds", 1, &["start_event", "failure_event"], &["failure_event"]),
         ("unknown", 1, &["start_event", "failure_event"], &[]),
     ] {
         let service = Service::start(Manner::Good).await;
@@ -196,6 +202,7 @@ async fn every_ending_has_its_events_and_its_exit_code() {
         match case {
             "good" => assert_eq!(stdout[2].1["message"], "3 rounds as g/0, seed 42"),
             "bad" => assert_eq!(last["error"], "no luck"),
+            "unwinds" => assert_eq!(last["error"], "the case was unwound without a panic"),
             "panics" => assert!(last["error"].as_str().expect("text").starts_with("it was none (at "), "{last}"),
             "task-panics" => {
                 assert!(last["error"].as_str().expect("text").starts_with("in a task (at sdk/tests"), "{last}");
@@ -203,7 +210,7 @@ async fn every_ending_has_its_events_and_its_exit_code() {
             }
             _ => assert_eq!(
                 last["error"],
-                "this plan has no case `unknown`; it has `bad`, `full-disk`, `good`, `panics`, `records`, `shapes-network`, `solo`, `task-panics`, `writes-on`"
+                "this plan has no case `unknown`; it has `bad`, `full-disk`, `good`, `panics`, `records`, `shapes-network`, `solo`, `task-panics`, `unwinds`, `writes-on`"
             ),
         }
     }
