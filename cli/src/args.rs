@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, collect, completions, man, plan, run, runs, sync};
+use crate::{analyze, collect, completions, demo, doctor, man, plan, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -69,6 +69,8 @@ impl Color {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a small plan, collect it, and show statistics and a connection graph.
+    Demo(demo::Args),
     /// Run a plan or a composition.
     Run(Box<run::Args>),
     /// List and describe plans, or write a new one.
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Runs(runs::Args),
     /// Answer questions from the dataset of a run.
     Analyze(analyze::Args),
+    /// Say whether this machine has what tg needs.
+    Doctor(doctor::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
     /// Print the manual page, or write the pages of every command to a folder.

@@ -4,6 +4,8 @@ mod analyze;
 mod args;
 mod collect;
 mod completions;
+mod demo;
+mod doctor;
 mod home;
 mod man;
 mod message;
@@ -64,6 +66,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Analyze(args) => analyze::run(args, context),
         Command::Completions(args) => completions::run(&args, context),
+        Command::Demo(args) => demo::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Collect(args) => block_on(collect::run(args, context)),
@@ -74,7 +78,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Runs an async subcommand to its end: `Command::Sync(args) => block_on(sync::run(args, context))`.
-fn block_on<F: Future<Output = Result<Exit, Failure>>>(work: F) -> Result<Exit, Failure> {
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Exit::Environment, "cannot start the threads that tg works with").cause(&error)
     })?;

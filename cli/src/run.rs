@@ -15,9 +15,10 @@ use crate::message::Failure;
 use crate::render::OutputArgs;
 use crate::reporter::Style;
 
-pub(crate) use gather::gather;
-pub(crate) use make::{KEEP, Made, Maker};
-pub(crate) use wanted::wanted;
+pub(crate) use make::{KEEP, Made};
+
+use make::Maker;
+use wanted::wanted;
 
 /// What `tg run` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -102,32 +103,51 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs what was asked for.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let specs = wanted(&args, context)?;
     if args.dry_run {
-        report::emit_plan(&specs, &args.output)?;
+        report::emit_plan(&wanted(&args, context)?, &args.output)?;
         return Ok(Exit::Ok);
     }
-    let mut maker = Maker::new(&args, context)?;
+    make(&args, context).await?.emit(&args.output)
+}
+
+/// What one command made.
+pub(crate) struct Series {
+    /// The runs, as far as they were made.
+    pub(crate) runs: Vec<Made>,
+    wanted: usize,
+    failure: Option<Failure>,
+}
+
+impl Series {
+    /// Prints what came of the runs, and gives the exit code.
+    pub(crate) fn emit(&mut self, output: &OutputArgs) -> Result<Exit, Failure> {
+        report::emit_made(&self.runs, self.wanted, output)?;
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(report::exit(&self.runs, self.wanted)),
+        }
+    }
+}
+
+/// Builds, runs and, if asked, collects.
+pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failure> {
+    let specs = wanted(args, context)?;
+    let mut maker = Maker::new(args, context)?;
     let artifacts = maker.build(&specs).await?;
-    let mut made: Vec<Made> = Vec::with_capacity(specs.len());
-    let mut failure = None;
+    let mut series = Series { runs: Vec::new(), wanted: specs.len(), failure: None };
     for (nth, spec) in specs.iter().enumerate() {
         if maker.cancelled() {
             break;
         }
         match maker.one(&artifacts, spec, (nth, specs.len())).await {
-            Ok(one) => made.push(one),
+            Ok(one) => series.runs.push(one),
             Err(error) => {
-                failure = Some(error);
+                series.failure = Some(error);
                 break;
             }
         }
     }
-    report::emit_made(&made, specs.len(), &args.output)?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(report::exit(&made, specs.len())),
-    }
+    Ok(series)
 }
 
 /// Where a run's archive and dataset are, if it was collected.

@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::gather::gather;
 use super::wanted::random;
-use super::{Args, Gathered, gather};
+use super::{Args, Gathered};
 use crate::Context;
 use crate::message::Failure;
 use crate::reporter::{Reporter, Style, Summary};
@@ -41,7 +42,7 @@ pub(crate) struct Made {
 }
 
 /// Makes the runs of one command.
-pub(crate) struct Maker {
+pub(super) struct Maker {
     home: PathBuf,
     cancel: Cancel,
     interrupts: Interrupts,
@@ -132,7 +133,7 @@ impl Maker {
         let Watching { summary, at_deadline, .. } = watching;
         let mut made = Made { summary, file, dir, at_deadline, gathered: None };
         if self.collect && made.file.verdict != Verdict::Cancelled {
-            made.gathered = Some(gather(&run, &made.dir, self.style, &mut self.interrupts).await?);
+            made.gathered = Some(gather(&run, &made.dir, self.style).await?);
         }
         Ok(made)
     }
