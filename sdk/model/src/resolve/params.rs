@@ -96,6 +96,9 @@ impl Resolver<'_> {
         if let Some(why) = name_error(name) {
             return Some((format!("{of} has a name that cannot be: {why}"), None));
         }
+        if let Some((text, hint)) = packing_error(value, builder) {
+            return Some((format!("{of}: {text}"), Some(hint.to_owned())));
+        }
         let case = self.case?;
         let declared = case.params.get(name);
         // A case that declares no parameters at all takes any.
@@ -106,9 +109,6 @@ impl Resolver<'_> {
                 None => format!("declare it in {}; parameters: {}", self.manifest.file, list(&known)),
             };
             return Some((format!("case `{}` has no {of}", shown(&case.name)), Some(hint)));
-        }
-        if let Some((text, hint)) = packing_error(value, builder) {
-            return Some((format!("{of}: {text}"), Some(hint.to_owned())));
         }
         // An empty default is no value yet.
         if value.is_empty() && matches!(source, Source::Manifest(_)) {

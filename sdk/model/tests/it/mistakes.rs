@@ -143,6 +143,14 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
 }
 
 #[test]
+fn values_are_checked_even_if_the_case_is_not_known() {
+    let text = format!("{}[groups.run.test_params]\nanything = \"a|b\"\n", HEAD.replace("rtt", "rrt"));
+    let found = problems(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].contains("no case `rrt`") && found[1].contains(":10: parameter `anything`: `a|b` holds `|`"));
+}
+
+#[test]
 fn what_is_no_toml_gives_its_lines() {
     let found = problems("[global]\nplan = \"p\"\ncase = rtt\nx = = 3\n\n[[groups]]\nid = \"a\nx = 1\n");
     assert!(found.len() >= 2, "{found:#?}");
