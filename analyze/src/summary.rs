@@ -27,7 +27,8 @@ impl Summary {
     /// ```
     /// use tg_analyze::Summary;
     /// let tens = Summary::of((1..=10).map(|i| f64::from(10 * i)).collect()).unwrap();
-    /// assert_eq!((tens.mean, tens.p95, tens.max), (55.0, 95.5, 100.0));
+    /// assert_eq!((tens.mean, tens.p50, tens.max), (55.0, 55.0, 100.0));
+    /// assert!((tens.p95 - 95.5).abs() < 1e-9);
     /// assert!((tens.sd.unwrap() - 30.276504).abs() < 1e-6);
     /// assert_eq!(Summary::of(vec![]), None);
     /// ```

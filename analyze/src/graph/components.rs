@@ -79,6 +79,138 @@ fn weak_of(both: &Csr) -> Parts {
     Parts::number(&labels, count as usize)
 }
 
+/// Strongly connected components: sets of nodes each of which reaches every other along arcs.
+///
+/// Definition: R. Tarjan, "Depth-first search and linear graph algorithms", 1972, on the directed projection *D*.
+/// An empty graph has none; a node on no cycle is a component of its own.
+/// Cost: O(|V| + |E|), without recursion.
+///
+/// ```
+/// use tg_analyze::graph::{Graph, components::strong};
+/// let graph = Graph::from_arcs(4, &[(0, 1), (1, 2), (2, 0), (2, 3)]);
+/// assert_eq!(strong(&graph).sizes, vec![3, 1]);
+/// ```
+pub fn strong(graph: &Graph) -> Parts {
+    let (labels, count) = tarjan(graph.outbound());
+    Parts::number(&labels, count)
+}
+
+/// Labels of the strong components in the order in which they are completed: an arc between two components goes from
+/// the higher label to the lower.
+pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
+    const NONE: u32 = u32::MAX;
+    let n = out.nodes();
+    let mut order = vec![NONE; n];
+    let mut low = vec![0_u32; n];
+    let mut labels = vec![NONE; n];
+    let (mut visited, mut count) = (0_u32, 0_u32);
+    let mut open: Vec<u32> = Vec::new();
+    let mut path: Vec<(u32, usize)> = Vec::new();
+    for start in out.ids() {
+        if order[start as usize] != NONE {
+            continue;
+        }
+        path.push((start, 0));
+        while let Some((node, at)) = path.pop() {
+            let own = node as usize;
+            if at == 0 {
+                order[own] = visited;
+                low[own] = visited;
+                visited += 1;
+                open.push(node);
+            }
+            if let Some(&next) = out.of(node).get(at) {
+                path.push((node, at + 1));
+                if order[next as usize] == NONE {
+                    path.push((next, 0));
+                } else if labels[next as usize] == NONE {
+                    low[own] = low[own].min(order[next as usize]);
+                }
+                continue;
+            }
+            if low[own] == order[own] {
+                while let Some(member) = open.pop() {
+                    labels[member as usize] = count;
+                    if member == node {
+                        break;
+                    }
+                }
+                count += 1;
+            }
+            if let Some(&(parent, _)) = path.last() {
+                low[parent as usize] = low[parent as usize].min(low[own]);
+            }
+        }
+    }
+    (labels, count as usize)
+}
+
+/// Where nodes stand towards the largest strong component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BowTie {
+    /// Nodes in it.
+    pub core: usize,
+    /// Nodes outside that reach it.
+    pub inward: usize,
+    /// Nodes outside that it reaches.
+    pub outward: usize,
+    /// All others.
+    pub other: usize,
+}
+
+/// The bow tie around the largest strong component.
+///
+/// Definition: A. Broder et al., "Graph structure in the web", 2000, on the directed projection *D*; tendrils, tubes
+/// and what is disconnected are one class here, `other`. Of strong components of equal size that with the lowest node
+/// is taken.
+/// All zero for an empty graph. Cost: O(|V| + |E|).
+///
+/// ```
+/// use tg_analyze::graph::{Graph, components::{BowTie, bow_tie}};
+/// let graph = Graph::from_arcs(5, &[(0, 1), (1, 0), (2, 0), (1, 3)]);
+/// assert_eq!(bow_tie(&graph), BowTie { core: 2, inward: 1, outward: 1, other: 1 });
+/// ```
+pub fn bow_tie(graph: &Graph) -> BowTie {
+    let parts = strong(graph);
+    let core = parts.members(0);
+    if core.is_empty() {
+        return BowTie::default();
+    }
+    let reaches = |csr: &Csr| {
+        let mut seen = vec![false; csr.nodes()];
+        let mut queue = core.clone();
+        core.iter().for_each(|&node| seen[node as usize] = true);
+        while let Some(node) = queue.pop() {
+            for &next in csr.of(node) {
+                if !std::mem::replace(&mut seen[next as usize], true) {
+                    queue.push(next);
+                }
+            }
+        }
+        // No node outside is in both sets: it would be in the component.
+        seen.into_iter().filter(|&one| one).count() - core.len()
+    };
+    let (inward, outward) = (reaches(graph.inbound()), reaches(graph.outbound()));
+    BowTie { core: core.len(), inward, outward, other: graph.nodes() - core.len() - inward - outward }
+}
+
+/// The share of arcs whose reverse is an arc too.
+///
+/// Definition: M. Newman, *Networks*, 7.10, on the directed projection *D*.
+/// Nothing for a graph without arcs. Cost: O(|E| log deg).
+///
+/// ```
+/// use tg_analyze::graph::{Graph, components::reciprocity};
+/// assert_eq!(reciprocity(&Graph::from_arcs(3, &[(0, 1), (1, 0), (1, 2), (2, 0)])), Some(0.5));
+/// assert_eq!(reciprocity(&Graph::from_arcs(3, &[])), None);
+/// ```
+pub fn reciprocity(graph: &Graph) -> Option<f64> {
+    let out = graph.outbound();
+    let back = |from: u32| out.of(from).iter().filter(|&&to| out.of(to).binary_search(&from).is_ok()).count();
+    let mutual: usize = out.ids().map(back).sum();
+    (out.arcs() > 0).then(|| mutual as f64 / out.arcs() as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +227,21 @@ mod tests {
         let arcs = [(1, 2), (2, 3), (3, 1), (3, 4), (5, 1), (4, 6), (7, 8)].map(|(a, b)| (a - 1, b - 1));
         let parts = weak(&Graph::from_arcs(8, &arcs));
         assert_eq!((parts.sizes.clone(), parts.members(1)), (vec![6, 2], vec![6, 7]));
+    }
+
+    #[test]
+    fn the_directed_test_graph_has_its_bow_tie() {
+        let arcs = [(1, 2), (2, 3), (3, 1), (3, 4), (5, 1), (4, 6), (7, 8)].map(|(a, b)| (a - 1, b - 1));
+        let graph = Graph::from_arcs(8, &arcs);
+        let parts = strong(&graph);
+        assert_eq!((parts.sizes.clone(), parts.members(0)), (vec![3, 1, 1, 1, 1, 1], vec![0, 1, 2]));
+        assert_eq!(bow_tie(&graph), BowTie { core: 3, inward: 1, outward: 2, other: 2 });
+        assert_eq!(reciprocity(&graph), Some(0.0));
+    }
+
+    #[test]
+    fn long_paths_need_no_stack() {
+        let arcs: Vec<_> = (0..200_000).map(|i| (i, i + 1)).chain([(200_000, 0)]).collect();
+        assert_eq!(strong(&Graph::from_arcs(200_001, &arcs)).sizes, vec![200_001]);
     }
 }

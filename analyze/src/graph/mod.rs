@@ -3,13 +3,23 @@
 //! Two projections are used, and every algorithm says which: the directed one *D* (dialler to listener, without loops
 //! and without repeated arcs) and the undirected simple one *U* (neither loops nor repeated edges).
 
+pub mod assortativity;
+pub mod betweenness;
+pub mod clustering;
 pub mod components;
+pub mod cores;
 mod csr;
+pub mod cut;
 pub mod degree;
 pub mod distance;
 mod network;
+pub mod pagerank;
 pub mod random;
+pub mod reach;
+pub mod robustness;
 mod summary;
+#[cfg(test)]
+mod worked;
 
 pub use csr::{Csr, Graph};
 pub use network::{Connectivity, Network, Node};
