@@ -75,7 +75,7 @@ Examples:
 struct GraphArgs {
     #[command(flatten)]
     source: Source,
-    /// The seed of what is sampled; only graphs too large for exact distances are.
+    /// The seed of what is left to chance: random removals, and sources where a graph is too large for exact distances.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]

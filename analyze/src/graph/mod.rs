@@ -17,6 +17,7 @@ pub mod pagerank;
 pub mod random;
 pub mod reach;
 pub mod robustness;
+mod shape;
 mod summary;
 #[cfg(test)]
 mod worked;

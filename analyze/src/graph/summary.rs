@@ -7,6 +7,7 @@ use super::degree::{Degrees, degrees};
 use super::distance::{Distances, distances};
 use super::network::{Connectivity, Network};
 use super::random::Random;
+use super::shape::{directed_facts, robustness_table, undirected_facts};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::report::{Cell, Column, Facts, Line, Report, Section, Table, Tone};
@@ -43,11 +44,14 @@ pub fn graph(dataset: &Dataset, options: &GraphOptions) -> Result<Report, Analyz
     let undirected = degrees(network.graph.undirected());
     report.headline = Some(verdict(&network, &parts, &undirected));
     report.sections.push(Section::Facts(size_facts(&network, &parts, &undirected)));
-    report.sections.push(Section::Facts(distance_facts(&network, &parts, options.seed)));
-    report.sections.push(Section::Table(degree_table(&network, &undirected)));
     if parts.sizes.len() > 1 {
         report.sections.push(Section::Table(component_table(&network, &parts)));
     }
+    report.sections.push(Section::Facts(distance_facts(&network, &parts, options.seed)));
+    report.sections.push(Section::Table(degree_table(&network, &undirected)));
+    report.sections.push(Section::Facts(undirected_facts(&network)));
+    report.sections.push(Section::Facts(directed_facts(&network)));
+    report.sections.push(Section::Table(robustness_table(&network, options.seed)));
     notes(&network, &mut report);
     Ok(report)
 }

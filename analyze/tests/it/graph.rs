@@ -44,6 +44,12 @@ fn two_fours_joined_by_an_edge() {
         ("diameter_hops", Cell::Count(3)),
         ("radius_hops", Cell::Count(2)),
         ("isolated", Cell::Count(0)),
+        ("triangles", Cell::Count(8)),
+        ("degeneracy", Cell::Count(3)),
+        ("articulation_points", Cell::Count(2)),
+        ("bridges", Cell::Count(1)),
+        ("strong_components", Cell::Count(8)),
+        ("assortativity_group", Cell::Absent),
     ] {
         assert_eq!(fact(&report, key), wanted, "{key}");
     }
@@ -64,7 +70,8 @@ fn partitions_are_told_with_their_members() {
     ]));
     let told = "not connected: 3 components, the largest with 4 of 7 nodes (57.1 %); 1 isolated node";
     assert_eq!(report.headline.as_ref().unwrap().text, told);
-    let Some(Section::Table(components)) = report.sections.last() else { panic!("no components") };
+    let is_components = |section: &&Section| section.key() == "components";
+    let Some(Section::Table(components)) = report.sections.iter().find(is_components) else { panic!("no components") };
     assert_eq!(components.rows[0][2..], ["(foreign) 1, a 3", "a/0, a/1, a/2, peer 9"].map(Cell::from));
     assert_eq!(components.rows[1][2..], ["a 1, b 1", "a/3, b/0"].map(Cell::from));
     assert_eq!(components.rows[2][2..], ["b 1", "b/1"].map(Cell::from));

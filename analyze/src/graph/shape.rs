@@ -1,0 +1,116 @@
+//! How the network is shaped, and what is left of it when nodes go: the sections of the report after distances.
+
+use super::assortativity::{self, End};
+use super::clustering::clustering;
+use super::components::{bow_tie, reciprocity, strong};
+use super::cores::core_numbers;
+use super::cut::cuts;
+use super::network::Network;
+use super::reach::reach;
+use super::robustness::{by_degree, by_degree_adaptive, random_order, remove};
+use crate::report::{Cell, Column, Facts, Table};
+
+/// Beyond this many nodes reachability, whose cost grows with their square, is left out and said to be.
+const MOST_FOR_REACH: usize = 50_000;
+
+/// Where each removed share of the nodes is looked at.
+const SHARES: [f64; 5] = [0.01, 0.05, 0.10, 0.20, 0.30];
+
+fn number(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Absent, Cell::number)
+}
+
+fn ratio(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Absent, Cell::ratio)
+}
+
+/// Measures of the directed projection: who dialled whom.
+pub(super) fn directed_facts(network: &Network) -> Facts {
+    let graph = &network.graph;
+    let mut facts = Facts::new("directed", "Who dialled whom, directed");
+    facts.add_with("reciprocity_ratio", "reciprocity", ratio(reciprocity(graph)), "arcs whose reverse is an arc too");
+    facts.add("strong_components", "strong components", strong(graph).sizes.len());
+    let tie = bow_tie(graph);
+    facts.add_with("core_nodes", "largest of them", tie.core, "nodes that all reach one another along arcs");
+    facts.add("core_inward_nodes", "nodes that reach it", tie.inward);
+    facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
+    let small = graph.nodes() <= MOST_FOR_REACH;
+    let pairs = if small { ratio(reach(graph).pair_ratio()) } else { Cell::Absent };
+    let remark = if small {
+        "ordered pairs that a directed path joins".to_owned()
+    } else {
+        format!("not computed for more than {MOST_FOR_REACH} nodes")
+    };
+    facts.add_with("reachable_pairs_ratio", "reachable pairs", pairs, remark);
+    for (key, title, tail, head) in [
+        ("assortativity_out_in", "assortativity out, in", End::Out, End::In),
+        ("assortativity_out_out", "assortativity out, out", End::Out, End::Out),
+        ("assortativity_in_in", "assortativity in, in", End::In, End::In),
+        ("assortativity_in_out", "assortativity in, out", End::In, End::Out),
+    ] {
+        let value = assortativity::by_directed_degree(graph, tail, head);
+        facts.add_with(key, title, number(value), "degree of the dialler, degree of the listener");
+    }
+    facts
+}
+
+/// Measures of the undirected projection: who was connected to whom.
+pub(super) fn undirected_facts(network: &Network) -> Facts {
+    let both = network.graph.undirected();
+    let n = both.nodes() as f64;
+    let mut facts = Facts::new("shape", "Shape, undirected");
+    let found = clustering(both);
+    let by_chance = (both.nodes() > 1).then(|| both.arcs() as f64 / (n * (n - 1.0)));
+    let beside = by_chance.map_or(String::new(), |chance| format!("a random graph of this density has {chance:.3}"));
+    facts.add_with("clustering", "clustering", number(found.mean()), beside);
+    facts.add_with(
+        "transitivity",
+        "transitivity",
+        number(found.transitivity()),
+        "paths of two edges that a third closes",
+    );
+    facts.add("triangles", "triangles", found.triangles);
+    let value = assortativity::by_degree(both);
+    facts.add_with("assortativity", "assortativity", number(value), "by degree; none where all degrees are equal");
+    let groups: Vec<&str> = network.nodes.iter().map(|node| node.group_or_foreign()).collect();
+    let value = assortativity::by_class(both, &groups);
+    facts.add_with("assortativity_group", "assortativity by group", number(value), "none where there is one group");
+    let cores = core_numbers(both);
+    let deepest = cores.iter().copied().max();
+    let within = cores.iter().filter(|&&core| Some(core) == deepest).count();
+    facts.add_with("degeneracy", "degeneracy", deepest, format!("{within} nodes are in the innermost core"));
+    let found = cuts(both);
+    let names: Vec<&str> =
+        found.articulations.iter().take(5).map(|&node| network.nodes[node as usize].name.as_str()).collect();
+    let more = if found.articulations.len() > names.len() { ", …" } else { "" };
+    let listed = format!("{}{more}", names.join(", "));
+    facts.add_with("articulation_points", "articulation points", found.articulations.len(), listed);
+    facts.add_with("bridges", "bridges", found.bridges.len(), "edges that alone join two parts");
+    facts
+}
+
+/// What share of the nodes stays in the largest component when nodes are removed, by the order of removal.
+pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
+    let mut columns = vec![Column::new("order", "removed"), Column::new("r", "R")];
+    for share in SHARES {
+        let percent = share * 100.0;
+        columns.push(Column::new(&format!("largest_at_{percent}pct_ratio"), &format!("{percent} % gone")));
+    }
+    columns.push(Column::new("below_half_ratio", "below half at"));
+    let title = "Robustness: nodes left in the largest component, of all nodes, undirected";
+    let mut table = Table::new("robustness", title, columns);
+    let both = network.graph.undirected();
+    let orders = [
+        (format!("at random, seed {seed}"), random_order(both, seed)),
+        ("by degree at the begin".to_owned(), by_degree(both)),
+        ("by degree as it is then".to_owned(), by_degree_adaptive(both)),
+    ];
+    for (name, order) in orders {
+        let curve = remove(both, &order);
+        let mut row = vec![Cell::Text(name), number(curve.r())];
+        row.extend(SHARES.map(|share| ratio(curve.at(share))));
+        row.push(ratio(curve.below_half().map(|q| q as f64 / curve.nodes as f64)));
+        table.rows.push(row);
+    }
+    table
+}
