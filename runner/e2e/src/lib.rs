@@ -4,10 +4,12 @@
 
 mod home;
 mod need;
+mod pipe;
 mod process;
 mod run;
 
 pub use home::{Home, plan};
 pub use need::{Tool, has};
-pub use process::{Done, Running};
+pub use pipe::Pipe;
+pub use process::{Done, Running, finish};
 pub use run::{End, Run};

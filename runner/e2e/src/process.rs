@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// No command of these tests may take longer; a hang fails the test that caused it, and not the whole suite.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// The binary that `cargo test --workspace` has built: it lies beside the folder of the test's own binary.
 pub(crate) fn tg_binary() -> PathBuf {
@@ -47,6 +47,11 @@ pub struct Done {
     pub stdout: String,
     /// What it wrote to stderr.
     pub stderr: String,
+}
+
+/// Runs a command that a test has prepared, to its end.
+pub fn finish(command: &mut Command) -> Done {
+    Running::start(command).wait()
 }
 
 impl Running {

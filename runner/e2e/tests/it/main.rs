@@ -1,1 +1,13 @@
 //! Tests of the whole tool: they run `tg` as a process on plans of this crate and look at what it leaves.
+
+mod environment;
+mod go;
+mod hostile;
+mod js;
+mod lifecycle;
+mod mistakes;
+mod outcomes;
+mod road;
+mod rust;
+mod shipped;
+mod table;
