@@ -78,6 +78,11 @@ impl Client {
         self.socket.send(Message::text(text.into())).await.expect("a working connection");
     }
 
+    /// Sends with whatever comes next.
+    pub(crate) async fn feed(&mut self, text: impl Into<String>) {
+        self.socket.feed(Message::text(text.into())).await.expect("a working connection");
+    }
+
     pub(crate) async fn send_message(&mut self, message: Message) {
         self.socket.send(message).await.expect("a working connection");
     }

@@ -8,7 +8,7 @@ use super::client::{Service, seen};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_hurts_only_itself_and_is_told_why() {
-    const ITEMS: usize = 64;
+    const ITEMS: usize = 24;
     let limits = Limits { max_backlog_bytes: 1 << 20, stall: Duration::from_millis(100), ..Limits::default() };
     let service = Service::labelled(limits, &[Some(7), Some(8)]).await;
     let mut watch = service.watch(&[]);
@@ -58,9 +58,9 @@ async fn a_client_that_reads_none_of_its_answers_is_not_heard_either() {
     let service = Service::start().await;
     let mut client = service.client().await;
     // Requests without end; once the kernel's buffers and the backlog are full, sending stops.
-    let request = r#"{"id":"1","signal_entry":{"state":"s"}}"#;
+    let request = format!(r#"{{"id":"{}","signal_entry":{{"state":"s"}}}}"#, "1".repeat(250));
     let mut sent = 0_u64;
-    while tokio::time::timeout(Duration::from_millis(500), client.send(request)).await.is_ok() {
+    while tokio::time::timeout(Duration::from_millis(500), client.send(request.as_str())).await.is_ok() {
         sent += 1;
     }
     let answered = service.hub.signal("s");
