@@ -1,12 +1,12 @@
 //! `tg collect`: what the instances wrote, as one archive and one dataset.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tg_collector::{CollectError, CollectOptions, Collected, Folder, Only, Phase, Progress};
+use tg_collector::{CollectError, CollectOptions, Collected, Folder, Only, Phase, Progress, Source, ZipFile};
 use tg_model::{Exit, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +22,15 @@ Examples:
   tg collect latest                      the newest run: outputs.zip and dataset/ in its folder
   tg collect latest --only servers/3     one instance; `--only servers` takes a group
   tg collect 20261122-2215 -o ./mine     into a folder of yours
+  tg collect cbr49ce20 --source dir:./outputs   a run of the predecessor, by its whole id
+  tg collect r1 --source zip:r1.zip      from an archive
   tg collect latest --strict             exit 22 if anything could not be read")]
 pub(crate) struct Args {
     /// The run: an id, a unique prefix of one, or `latest`.
     run: String,
+    /// Where the outputs are, if not in the run's folder.
+    #[arg(long, value_name = "dir:PATH|zip:FILE")]
+    source: Option<Place>,
     /// Only this group or instance.
     #[arg(long, value_name = "GROUP[/N]")]
     only: Option<Only>,
@@ -48,8 +53,21 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let stored = stored::find(&context.home, &args.run)?;
-    let into = args.output.unwrap_or_else(|| stored.dir.clone());
+    let (run, from): (RunId, Box<dyn Source>) = match &args.source {
+        None => {
+            let stored = stored::find(&context.home, &args.run)?;
+            (stored.id, Box::new(Folder::new(stored.dir)))
+        }
+        Some(place) => {
+            let run: RunId = args.run.parse().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+            let source = place.open(&run).map_err(|error| failed(&run, &error))?;
+            (run, source)
+        }
+    };
+    let into = match args.output {
+        Some(into) => into,
+        None => tg_model::layout::run_dir(&context.home.writable()?, &run),
+    };
     let mut options = CollectOptions {
         only: args.only,
         archive: !args.no_archive,
@@ -59,8 +77,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     if let Some(jobs) = args.jobs {
         options.jobs = usize::from(jobs);
     }
-    let collected = collect(&stored.id, &stored.dir, &into, &options).await?;
-    output::to_stdout(|out| summary(out, &stored.id, &collected))?;
+    let collected = collect(from.as_ref(), &run, &into, &options).await?;
+    output::to_stdout(|out| summary(out, &run, &into, &collected))?;
     let notes: u64 = collected.notes.values().sum();
     if args.strict && notes > 0 {
         return Err(Failure::new(Exit::Notes, format!("{notes} notes, and --strict was given"))
@@ -69,19 +87,53 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     Ok(Exit::Ok)
 }
 
-/// Collects a run of this home from its folder, with progress on stderr.
+/// A place that `--source` names.
+#[derive(Debug, Clone)]
+enum Place {
+    Dir(PathBuf),
+    Zip(PathBuf),
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("dir", path)) if !path.is_empty() => Ok(Self::Dir(path.into())),
+            Some(("zip", path)) if !path.is_empty() => Ok(Self::Zip(path.into())),
+            _ => Err("write it as dir:PATH or zip:FILE".to_owned()),
+        }
+    }
+}
+
+impl Place {
+    fn open(&self, run: &RunId) -> Result<Box<dyn Source>, CollectError> {
+        Ok(match self {
+            Self::Dir(path) => Box::new(Folder::find(path, run)?),
+            Self::Zip(path) => Box::new(ZipFile::new(path)),
+        })
+    }
+}
+
+fn failed(run: &RunId, error: &CollectError) -> Failure {
+    let failure = Failure::new(error.exit(), format!("cannot collect run `{run}`")).cause(error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Collects a run, with progress on stderr.
 pub(crate) async fn collect(
+    source: &dyn Source,
     run: &RunId,
-    from: &std::path::Path,
-    into: &std::path::Path,
+    into: &Path,
     options: &CollectOptions,
 ) -> Result<Collected, Failure> {
-    let source = Folder::new(from);
     let cancel = CancellationToken::new();
     let mut interrupts = Interrupts::listen()?;
     let shown = Shown::new();
     let show = |progress: Progress| shown.update(progress);
-    let work = tg_collector::collect(&source, run, into, options, &show, cancel.clone());
+    let work = tg_collector::collect(source, run, into, options, &show, cancel.clone());
     tokio::pin!(work);
     let result = tokio::select! {
         result = &mut work => result,
@@ -94,13 +146,7 @@ pub(crate) async fn collect(
         }
     };
     shown.end();
-    result.map_err(|error| {
-        let failure = Failure::new(error.exit(), format!("cannot collect run `{run}`")).cause(&error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+    result.map_err(|error| failed(run, &error))
 }
 
 /// Progress on stderr: a line that moves on a terminal, a line now and then elsewhere.
@@ -160,7 +206,7 @@ impl Shown {
 }
 
 /// Says what was collected, on a screen at most.
-pub(crate) fn summary(out: &mut dyn Write, run: &RunId, collected: &Collected) -> io::Result<()> {
+pub(crate) fn summary(out: &mut dyn Write, run: &RunId, into: &Path, collected: &Collected) -> io::Result<()> {
     writeln!(
         out,
         "Collected {run}: {} files, {}, {} lines",
@@ -196,7 +242,13 @@ pub(crate) fn summary(out: &mut dyn Write, run: &RunId, collected: &Collected) -
     }
     if let Some(dataset) = &collected.dataset {
         writeln!(out, "  dataset    {}", dataset.display())?;
-        writeln!(out, "Next: tg analyze stats {run}")?;
+        // A run's folder is named by its id; any other is named by its path.
+        let name = if into.file_name().is_some_and(|name| name == run.as_str()) {
+            run.to_string()
+        } else {
+            into.display().to_string()
+        };
+        writeln!(out, "Next: tg analyze stats {name}")?;
     }
     Ok(())
 }

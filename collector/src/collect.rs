@@ -134,6 +134,7 @@ pub async fn collect(
     cancel: CancellationToken,
 ) -> Result<Collected, CollectError> {
     fs::create_dir_all(into).map_err(|source| CollectError::Write { path: into.to_owned(), source })?;
+    let _lock = lock(into, run)?;
     let mut listing = source.list(run).await?;
     if let Some(only) = &options.only {
         listing.entries.retain(|entry| only.takes(&entry.owner));
@@ -172,6 +173,17 @@ pub async fn collect(
     }
     sync_dir(into)?;
     Ok(collected)
+}
+
+/// Keeps every other collect out of the folder until it is dropped.
+fn lock(into: &Path, run: &RunId) -> Result<File, CollectError> {
+    let failed = |source| CollectError::Write { path: into.to_owned(), source };
+    let dir = File::open(into).map_err(failed)?;
+    match dir.try_lock() {
+        Ok(()) => Ok(dir),
+        Err(fs::TryLockError::WouldBlock) => Err(CollectError::Busy { run: run.to_string() }),
+        Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 fn rows(written: &Written) -> BTreeMap<String, u64> {

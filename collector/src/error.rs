@@ -85,12 +85,10 @@ pub enum CollectError {
         run: String,
     },
     /// Another collect of the same run.
-    #[error("another collect of run `{run}` is going on (process {pid})")]
+    #[error("another collect of run `{run}` into the same folder is going on")]
     Busy {
         /// The run.
         run: String,
-        /// The process that is at it.
-        pid: u32,
     },
     /// Too many of something that is counted in 32 bits.
     #[error("the run has more than {most} {what}")]
@@ -116,9 +114,8 @@ impl CollectError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotFound { .. } => Exit::RunNotFound,
-            Self::Source { .. } => Exit::Source,
+            Self::Source { .. } | Self::Archive { .. } => Exit::Source,
             Self::Format { .. } => Exit::Format,
-            Self::Archive { .. } => Exit::Source,
             Self::NothingMatches { .. } | Self::Rules(_) => Exit::Usage,
             Self::Busy { .. } => Exit::Busy,
             Self::Cancelled => Exit::Cancelled,

@@ -13,5 +13,6 @@ mod source;
 
 pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
+pub use source::archive::ZipFile;
 pub use source::folder::Folder;
 pub use source::{Body, Entry, Listing, Owner, Source, SourceNote, Task};

@@ -25,7 +25,7 @@ pub(crate) struct SharedFile {
 const WINDOW: usize = 16 << 10;
 
 impl SharedFile {
-    fn new(file: Arc<File>, size: u64) -> Self {
+    pub(crate) fn new(file: Arc<File>, size: u64) -> Self {
         Self { file, at: 0, size, window: Vec::new(), window_at: 0 }
     }
 }

@@ -88,8 +88,12 @@ pub(crate) fn write(
     file.sync_all()
 }
 
+/// Whoever takes the steps went away; its own error says why.
+fn gone<T>(_: std::sync::mpsc::SendError<T>) -> io::Error {
+    io::Error::other("the archive's writer ended early")
+}
+
 fn push(feed: &mut dyn Feed, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) -> io::Result<()> {
-    let gone = || io::Error::other("the archive's writer ended early");
     while let Some(mut item) = feed.next()? {
         let mut begun = false;
         loop {
@@ -99,13 +103,13 @@ fn push(feed: &mut dyn Feed, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) -
             let last = raw.len() < BLOCK || cut.is_some();
             if !begun {
                 begun = true;
-                steps.send(Step::Begin { name: item.name.clone(), whole: last }).map_err(|_| gone())?;
+                steps.send(Step::Begin { name: item.name.clone(), whole: last }).map_err(gone)?;
             }
             let (done, wait) = sync_channel(1);
-            jobs.send(Job { raw, last, done }).map_err(|_| gone())?;
-            steps.send(Step::Block(wait)).map_err(|_| gone())?;
+            jobs.send(Job { raw, last, done }).map_err(gone)?;
+            steps.send(Step::Block(wait)).map_err(gone)?;
             if last {
-                steps.send(Step::End).map_err(|_| gone())?;
+                steps.send(Step::End).map_err(gone)?;
                 if let Some(error) = cut {
                     feed.was_cut(&item.name, &error);
                 }

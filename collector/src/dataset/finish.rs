@@ -180,9 +180,8 @@ impl Finish<'_> {
         let shape = self.shapes.of(T::Steps).clone();
         let mut sorter = Sorter::new(&shape, &shape.sort, self.scratch)?;
         self.each(T::Steps, &mut |_, batch| sorter.push(batch))?;
-        let own = |instance| self.instances.peer_of(instance, &self.peers);
         let (queries, events) = (self.table(&Shape::of(&QUERIES)), self.table(&Shape::of(&QUERY_EVENTS)));
-        let mut lookups = Queries::new(&self.peers, &own, queries, events);
+        let mut lookups = Queries::new(&self.peers, self.instances, queries, events);
         sorter.finish(&mut |batch| lookups.push(&batch))?;
         let (queries, events) = lookups.finish()?;
         self.close(QUERIES.name, queries)?;

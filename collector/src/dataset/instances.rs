@@ -152,6 +152,16 @@ impl Instances {
         }
     }
 
+    /// What an instance did with provider records, if its metrics speak of one thing only.
+    pub(crate) fn purpose(&self, number: u32) -> Option<&'static str> {
+        let at = self.facts.binary_search_by_key(&number, |facts| facts.instance).ok()?;
+        match (self.facts[at].provides, self.facts[at].finds) {
+            (true, false) => Some("provide"),
+            (false, true) => Some("find_providers"),
+            _ => None,
+        }
+    }
+
     /// How an instance ended: what the runner found, or what files can prove.
     fn end(&self, number: u32, facts: Option<&Facts>) -> (Outcome, Option<bool>, String, Evidence, u32) {
         let told = self.told.get(&number);

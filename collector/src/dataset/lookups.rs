@@ -15,6 +15,8 @@ pub(crate) static STEPS: Table = Table {
     doc: "Steps of lookups as they were read; never stored.",
     columns: &[
         may("instance", Kind::U32),
+        may("quality", Kind::Text),
+        may("key", Kind::Text),
         may("lookup", Kind::Text),
         may("ts", Kind::Time),
         may("kind", Kind::Text),
@@ -35,15 +37,19 @@ pub(crate) static STEPS: Table = Table {
         may("status", Kind::Text),
         may("reason", Kind::Text),
         may("results_expected", Kind::U32),
-        may("quality", Kind::Text),
     ],
-    sort: &["instance", "quality", "lookup", "file_id", "line"],
+    sort: &["instance", "quality", "key", "file_id", "line"],
 };
 
 /// A step as a reader fills it in.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct StepRow<'a> {
-    pub(crate) lookup: &'a str,
+    /// `own` where the steps of a lookup share a key, `dht` where lookups of one target share it.
+    pub(crate) quality: &'a str,
+    /// What brings steps together.
+    pub(crate) key: &'a str,
+    /// The lookup's id, if the step has one.
+    pub(crate) lookup: Option<&'a str>,
     pub(crate) ts: i64,
     pub(crate) kind: &'a str,
     pub(crate) peer: Option<u32>,
@@ -63,7 +69,6 @@ pub(crate) struct StepRow<'a> {
     pub(crate) status: Option<&'a str>,
     pub(crate) reason: Option<&'a str>,
     pub(crate) results_expected: Option<u32>,
-    pub(crate) quality: &'a str,
 }
 
 impl StepRow<'_> {
@@ -71,6 +76,8 @@ impl StepRow<'_> {
         segment
             .row(T::Steps, at.file_id, at.line)
             .put(at.instance)
+            .put(self.quality)
+            .put(self.key)
             .put(self.lookup)
             .put(self.ts)
             .put(self.kind)
@@ -91,7 +98,6 @@ impl StepRow<'_> {
             .put(self.status)
             .put(self.reason)
             .put(self.results_expected)
-            .put(self.quality)
             .end();
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum T {
     ConnSnapshots,
     RoutingTable,
     RtDumps,
+    RtEvents,
+    GcpResults,
     PeerFacts,
     RunEvents,
     Copies,
@@ -31,7 +33,7 @@ pub(crate) enum T {
 }
 
 impl T {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Events,
         Self::Metrics,
         Self::Steps,
@@ -39,6 +41,8 @@ impl T {
         Self::ConnSnapshots,
         Self::RoutingTable,
         Self::RtDumps,
+        Self::RtEvents,
+        Self::GcpResults,
         Self::PeerFacts,
         Self::RunEvents,
         Self::Copies,
@@ -56,6 +60,8 @@ impl T {
             Self::ConnSnapshots => &table::CONN_SNAPSHOTS,
             Self::RoutingTable => &table::ROUTING_TABLE,
             Self::RtDumps => &table::RT_DUMPS,
+            Self::RtEvents => &table::RT_EVENTS,
+            Self::GcpResults => &table::GCP_RESULTS,
             Self::PeerFacts => &table::PEER_FACTS,
             Self::RunEvents => &table::RUN_EVENTS,
             Self::Copies => &table::COPIES,

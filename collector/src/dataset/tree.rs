@@ -40,9 +40,21 @@ impl Kind {
     }
 }
 
+/// What kind of line a step came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A line that tells of requests, dials and all.
+    Full,
+    /// A line that tells of requests and answers with who led to them.
+    Traced,
+    /// A line without the lookup's id, beside traced ones: it counts dials, failures and results.
+    Beside,
+}
+
 /// One step, with the run's numbers for peers.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
+    pub(crate) origin: Origin,
     pub(crate) kind: Kind,
     pub(crate) word: String,
     pub(crate) file_id: u32,
@@ -95,6 +107,7 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
     let (mut asked, mut answered, mut dead) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut dialled, mut dial_failed, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut sent: BTreeMap<u32, i64> = BTreeMap::new();
+    let mut results: BTreeSet<(Option<u32>, i64)> = BTreeSet::new();
     let mut at_start: Option<u16> = None;
     let mut settled: Option<Vec<u32>> = None;
     let near = |peer: u32| Some(common_prefix(target?, places.get(peer as usize)?.as_ref()?));
@@ -103,10 +116,25 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
     }
     for step in steps {
         let mut rtt = step.rtt_ns;
+        let beside = step.origin == Origin::Beside;
+        if step.peer.is_none() && step.kind == Kind::Receive {
+            // What the node's own table held.
+            for &closer in &step.closer {
+                heard.entry(closer).or_insert(0);
+            }
+        }
         if let Some(peer) = step.peer {
             // The lookup's own node answers with what its table held: those are its seeds.
             let own = Some(peer) == me;
-            if !own && matches!(step.kind, Kind::Dial | Kind::Send | Kind::Adding | Kind::DialError | Kind::Error) {
+            if step.origin == Origin::Traced && step.kind == Kind::Send {
+                let from = step.source.map_or(0, |source| hop.get(&source).copied().unwrap_or(0));
+                if asked.insert(peer) {
+                    hop.insert(peer, from.saturating_add(1));
+                }
+            } else if step.origin == Origin::Full
+                && !own
+                && matches!(step.kind, Kind::Dial | Kind::Send | Kind::Adding | Kind::DialError | Kind::Error)
+            {
                 let from = step.source.and_then(|source| hop.get(&source)).or_else(|| heard.get(&peer)).copied();
                 heard.entry(peer).or_insert(from.unwrap_or(0));
                 if step.kind != Kind::Adding {
@@ -114,18 +142,30 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
                 }
             }
             match step.kind {
-                Kind::Dial => drop(dialled.insert(peer)),
+                Kind::Dial => drop(dialled.insert((peer, step.ts))),
                 Kind::DialError => {
-                    dial_failed.insert(peer);
-                    dead.insert(peer);
+                    dial_failed.insert((peer, step.ts));
+                    if !beside {
+                        dead.insert(peer);
+                    }
                 }
                 Kind::Send => {
-                    asked.insert(peer);
                     sent.insert(peer, step.ts);
+                    if !beside {
+                        asked.insert(peer);
+                    }
                 }
                 Kind::Error => {
-                    failed.insert(peer);
-                    dead.insert(peer);
+                    // A traced line does not say whether it was the dial or the request that failed.
+                    if step.origin != Origin::Traced {
+                        failed.insert((peer, step.ts));
+                    }
+                    if !beside {
+                        dead.insert(peer);
+                    }
+                }
+                Kind::Receive if beside => {
+                    rtt = rtt.or_else(|| sent.get(&peer).map(|&at| step.ts - at)).filter(|&rtt| rtt >= 0);
                 }
                 Kind::Receive => {
                     if !own {
@@ -145,7 +185,12 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
         }
         match step.kind {
             Kind::Result => {
-                tree.results = tree.results.saturating_add(1);
+                // A line that was written twice is one result.
+                if step.closer.is_empty() {
+                    results.insert((step.peer, step.ts));
+                } else {
+                    results.extend(step.closer.iter().map(|&peer| (Some(peer), 0)));
+                }
                 if tree.first_result.is_none() {
                     tree.first_result = Some(step.ts);
                     tree.hops_first_result =
@@ -165,14 +210,16 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
         tree.hops.push(known);
         tree.rtts.push(rtt);
     }
-    let count = |set: &BTreeSet<u32>| u32::try_from(set.len()).unwrap_or(u32::MAX);
-    tree.requests = count(&asked);
-    tree.responses = count(&answered);
-    tree.dials = count(&dialled);
-    tree.dial_failures = count(&dial_failed);
-    tree.rpc_failures = count(&failed);
-    tree.unreachable = count(&dead);
-    tree.peers_heard = u32::try_from(heard.len()).unwrap_or(u32::MAX);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    tree.requests = count(asked.len());
+    tree.responses = count(answered.len());
+    tree.dials = count(dialled.len());
+    tree.dial_failures = count(dial_failed.len());
+    tree.rpc_failures = count(failed.len());
+    tree.unreachable = count(dead.len());
+    tree.peers_heard = count(heard.len());
+    tree.results = count(results.len());
+    let traced = steps.iter().any(|step| step.origin == Origin::Traced);
     tree.total_hops = answered.iter().filter_map(|peer| hop.get(peer)).max().copied();
     tree.closest = settled.unwrap_or_else(|| nearest(&heard, &dead, target, places));
     tree.hops_for_closest = tree.closest.iter().filter_map(|peer| heard.get(peer)).max().copied();
@@ -210,6 +257,7 @@ mod tests {
 
     fn step(kind: Kind, peer: u32, source: Option<u32>, closer: &[u32]) -> Step {
         Step {
+            origin: Origin::Full,
             kind,
             word: String::new(),
             file_id: 1,

@@ -28,6 +28,10 @@ pub(crate) struct Facts {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) plan: Option<String>,
     pub(crate) case: Option<String>,
+    /// Its metrics speak of records that it provided.
+    pub(crate) provides: bool,
+    /// Its metrics speak of records that it looked for.
+    pub(crate) finds: bool,
 }
 
 impl Facts {

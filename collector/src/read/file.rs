@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::lines::Lines;
 use super::rule::Rule;
 use super::said::Said;
-use super::{At, Fate, metrics, records, run_out};
+use super::{At, Fate, dht, metrics, records, run_out};
 use crate::dataset::segment::{Segment, T};
 use crate::error::CollectError;
 
@@ -96,7 +96,7 @@ fn whole(
             Err(error) => return Ok(Err(error)),
         };
         let number = u32::try_from(line.number)
-            .map_err(|_| CollectError::TooMany { what: "lines in one file", most: u64::from(u32::MAX) })?;
+            .or(Err(CollectError::TooMany { what: "lines in one file", most: u64::from(u32::MAX) }))?;
         let at = At { instance: file.instance, file_id: file.file_id, line: number };
         let fate = if line.too_long {
             Fate::Noted("long-line")
@@ -138,6 +138,13 @@ fn dispatch(
         Rule::Peers => records::peer_fact(segment, facts, at, text),
         Rule::Lookups => records::lookup(segment, at, text),
         Rule::Routing => records::routing(segment, facts, at, text),
+        Rule::DhtGraph => dht::graph(segment, facts, at, text),
+        Rule::DhtTable => dht::table(segment, facts, at, text),
+        Rule::DhtQueries => dht::query(segment, facts, at, text),
+        Rule::DhtLookups => dht::lookup(segment, facts, at, text),
+        Rule::DhtRtEvents => dht::rt_event(segment, at, text),
+        Rule::DhtNode => dht::node(segment, facts, at, text),
+        Rule::ConnTrace => dht::trace(segment, facts, at, text),
         Rule::Printed => run_out::printed(segment, facts, said, at, file.name, text),
         Rule::Own(table) => {
             if text.trim().is_empty() {

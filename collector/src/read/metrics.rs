@@ -27,6 +27,9 @@ pub(crate) fn split(raw: &str) -> Name<'_> {
     if raw.contains('|') {
         return bars(raw);
     }
+    if let Some((base, stage)) = stage(raw) {
+        return Name { base: Cow::Borrowed(base), tags: vec![("stage".to_owned(), stage.to_owned())] };
+    }
     let mut parts = raw.split(',');
     let base = parts.next().unwrap_or(raw);
     let tags = sorted(parts.filter_map(|part| part.split_once('=')).filter(|(key, _)| !key.is_empty()));
@@ -39,6 +42,15 @@ pub(crate) fn split(raw: &str) -> Name<'_> {
         return Name { base: Cow::Borrowed(stem), tags: vec![("index".to_owned(), number.to_owned())] };
     }
     Name { base: Cow::Borrowed(base), tags }
+}
+
+/// The names of the DHT plan's stager: `signal <stage>`, `full <stage>`, and `barrier<stage>` without a space.
+fn stage(raw: &str) -> Option<(&str, &str)> {
+    let (base, stage) = match raw.split_once(' ') {
+        Some((base @ ("signal" | "full"), stage)) => (base, stage),
+        _ => ("barrier", raw.strip_prefix("barrier")?),
+    };
+    stage.starts_with(|c: char| c.is_ascii_alphanumeric()).then_some((base, stage))
 }
 
 /// The DHT plan's names that end in the number of the operation.
@@ -141,6 +153,7 @@ pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: A
     parsed.measures.0.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
     facts.saw(Some(parsed.ts));
     let name = split(parsed.name.as_str());
+    purpose(facts, &name.base);
     for (measure, value) in &parsed.measures.0 {
         segment
             .row(T::Metrics, at.file_id, at.line)
@@ -161,9 +174,26 @@ pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: A
     Fate::Mapped
 }
 
+/// Remembers what the instance did with provider records: their lookups do not say.
+fn purpose(facts: &mut Facts, name: &str) {
+    facts.provides |= name == "time-to-provide";
+    facts.finds |= name == "time-to-find";
+}
+
 /// A metric of the first generation, from `run.out`.
-pub(crate) fn point(segment: &mut Segment, at: At, ts: Ns, raw: &str, value: f64, unit: Option<&str>, dir: Option<i8>) {
+#[expect(clippy::too_many_arguments, reason = "the fields of one record")]
+pub(crate) fn point(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    at: At,
+    ts: Ns,
+    raw: &str,
+    value: f64,
+    unit: Option<&str>,
+    dir: Option<i8>,
+) {
     let name = split(raw);
+    purpose(facts, &name.base);
     segment
         .row(T::Metrics, at.file_id, at.line)
         .put(at.instance)
@@ -187,7 +217,7 @@ mod tests {
 
     #[test]
     fn tags_are_found_in_all_three_ways() {
-        let cases: [(&str, &str, &[(&str, &str)]); 9] = [
+        let cases: [(&str, &str, &[(&str, &str)]); 13] = [
             ("rtt", "rtt", &[]),
             ("rtt,to=b,from=a,broken", "rtt", &[("from", "a"), ("to", "b")]),
             (
@@ -205,6 +235,10 @@ mod tests {
             ),
             ("time-to-provide-12", "time-to-provide", &[("index", "12")]),
             ("my-metric-12", "my-metric-12", &[]),
+            ("signal find", "signal", &[("stage", "find")]),
+            ("barrierfind", "barrier", &[("stage", "find")]),
+            ("barrier.wait", "barrier.wait", &[]),
+            ("full moon is", "full", &[("stage", "moon is")]),
         ];
         for (raw, base, tags) in cases {
             let name = split(raw);

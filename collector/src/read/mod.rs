@@ -2,6 +2,7 @@
 //!
 //! Every line has one disposition: it becomes rows of tables (mapped), a row of `logs` (logged), or a note (noted).
 
+pub(crate) mod dht;
 pub(crate) mod facts;
 pub(crate) mod file;
 pub(crate) mod json;

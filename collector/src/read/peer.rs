@@ -37,6 +37,11 @@ fn number(text: &[u8], alphabet: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The bytes of a text in base58.
+pub(crate) fn unbase58(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() { None } else { number(text.as_bytes(), BASE58) }
+}
+
 /// Bytes in base58.
 pub(crate) fn base58(bytes: &[u8]) -> String {
     let mut digits: Vec<u8> = Vec::with_capacity(bytes.len() * 138 / 100 + 1);

@@ -156,7 +156,8 @@ pub(crate) fn lookup(segment: &mut Segment, at: At, line: &str) -> Fate {
     if record.v != VERSION {
         return Fate::Noted("other-version");
     }
-    let mut row = StepRow { lookup: &record.lookup, ts, quality: "own", ..StepRow::default() };
+    let mut row =
+        StepRow { quality: "own", key: &record.lookup, lookup: Some(&record.lookup), ts, ..StepRow::default() };
     let mut peer_of = |id: &String| segment.peer(&peer::normal(id));
     let closer: Vec<u32>;
     match &record.kind {

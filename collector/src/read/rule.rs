@@ -20,6 +20,20 @@ pub(crate) enum Rule {
     Lookups,
     /// `tg.routing.ndjson`.
     Routing,
+    /// `dht_graphs.out`.
+    DhtGraph,
+    /// `dht_rt.out`.
+    DhtTable,
+    /// `dht_queries.out`.
+    DhtQueries,
+    /// `dht_lookups.out`.
+    DhtLookups,
+    /// `rt_evts.out`.
+    DhtRtEvents,
+    /// `node.out`.
+    DhtNode,
+    /// `conn_trace.out`.
+    ConnTrace,
     /// What an instance printed: events that `run.out` lacks, and text.
     Printed,
     /// One JSON object per line, into a table of the author's own.
@@ -41,6 +55,13 @@ impl Rule {
             record::PEERS_FILE => Self::Peers,
             record::LOOKUPS_FILE => Self::Lookups,
             record::ROUTING_FILE => Self::Routing,
+            "dht_graphs.out" => Self::DhtGraph,
+            "dht_rt.out" => Self::DhtTable,
+            "dht_queries.out" => Self::DhtQueries,
+            "dht_lookups.out" => Self::DhtLookups,
+            "rt_evts.out" => Self::DhtRtEvents,
+            "node.out" => Self::DhtNode,
+            "conn_trace.out" => Self::ConnTrace,
             STDOUT_FILE => Self::Printed,
             STDERR_FILE | "run.err" => Self::Text,
             _ => return None,
@@ -74,6 +95,13 @@ impl Rule {
             Self::Peers => "tg.peers",
             Self::Lookups => "tg.lookups",
             Self::Routing => "tg.routing",
+            Self::DhtGraph => "dht_graphs",
+            Self::DhtTable => "dht_rt",
+            Self::DhtQueries => "dht_queries",
+            Self::DhtLookups => "dht_lookups",
+            Self::DhtRtEvents => "rt_evts",
+            Self::DhtNode => "node",
+            Self::ConnTrace => "conn_trace",
             Self::Printed => "printed",
             Self::Own(_) => "own",
             Self::Text => "text",

@@ -272,6 +272,7 @@ fn early(segment: &mut Segment, facts: &mut Facts, at: At, ts: Option<Ns>, metri
     facts.saw(Some(ts));
     metrics::point(
         segment,
+        facts,
         at,
         ts,
         metric.name.as_str(),

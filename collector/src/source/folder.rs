@@ -15,16 +15,46 @@ use crate::error::CollectError;
 /// Folders below an instance's are followed this deep.
 const DEEPEST: usize = 64;
 
-/// A run's folder: `run.json`, `events.ndjson`, `outputs/<group>/<index>/…` and `logs/<group>/<index>/…`.
+/// A run's folder: `run.json`, `events.ndjson`, `outputs/<group>/<index>/…` and `logs/<group>/<index>/…`; or the
+/// predecessor's, `<group>/<index>/…` alone.
 #[derive(Debug, Clone)]
 pub struct Folder {
     dir: PathBuf,
+    /// The folders that hold groups.
+    tops: &'static [&'static str],
 }
+
+/// The logs come first, so that an output of the same name is the one that is renamed.
+const OURS: &[&str] = &[LOGS_DIR, OUTPUTS_DIR];
+const PREDECESSORS: &[&str] = &[""];
 
 impl Folder {
     /// The run in this folder.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), tops: OURS }
+    }
+
+    /// The run below a folder in any layout: the run's own folder, one that holds it, or one that holds it by plan.
+    pub fn find(path: impl Into<PathBuf>, run: &RunId) -> Result<Self, CollectError> {
+        let path = path.into();
+        let by_plan = fs::read_dir(&path)
+            .map_err(|source| CollectError::Read { path: path.clone(), source })?
+            .filter_map(|child| Some(child.ok()?.path().join(run.as_str())));
+        let mut places: Vec<PathBuf> = by_plan.filter(|dir| dir.is_dir()).collect();
+        places.sort();
+        places.insert(0, path.join(run.as_str()));
+        if path.file_name().is_some_and(|name| name == run.as_str()) || path.join(RUN_FILE).is_file() {
+            places.insert(0, path.clone());
+        }
+        for dir in places {
+            if dir.join(RUN_FILE).is_file() || dir.join(OUTPUTS_DIR).is_dir() {
+                return Ok(Self { dir, tops: OURS });
+            }
+            if dir.is_dir() {
+                return Ok(Self { dir, tops: PREDECESSORS });
+            }
+        }
+        Err(CollectError::NotFound { run: run.to_string(), place: format!("folder `{}`", path.display()) })
     }
 
     fn scan(&self, run: &RunId) -> Result<Listing, CollectError> {
@@ -43,8 +73,7 @@ impl Folder {
                 });
             }
         }
-        // The logs come first, so that an output of the same name is the one that is renamed.
-        for top in [LOGS_DIR, OUTPUTS_DIR] {
+        for top in self.tops {
             any |= scan.groups(top)?;
         }
         if !any {
@@ -106,6 +135,9 @@ impl Scan<'_> {
         }
         for group in self.children(Path::new(top))? {
             let name = group.file_name();
+            if top.is_empty() && (name == RUN_FILE || name == EVENTS_FILE) {
+                continue;
+            }
             let parsed = name.to_str().and_then(|name| name.parse::<GroupName>().ok());
             let is_dir = group.file_type().is_ok_and(|kind| kind.is_dir());
             let (Some(group), true) = (parsed, is_dir) else {

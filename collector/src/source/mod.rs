@@ -1,6 +1,8 @@
 //! Where the files of a run are.
 
+pub(crate) mod archive;
 pub(crate) mod folder;
+pub(crate) mod keys;
 pub(crate) mod names;
 
 use std::io::Read;

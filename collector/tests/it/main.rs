@@ -3,3 +3,5 @@
 mod accounting;
 mod home;
 mod run_folder;
+mod sources;
+mod tables;

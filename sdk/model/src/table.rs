@@ -389,6 +389,38 @@ pub const ROUTING_TABLE: Table = Table {
     sort: &["snapshot", "owner_idx", "entry_idx", "file_id", "line"],
 };
 
+/// `rt_events`: changes of routing tables.
+pub const RT_EVENTS: Table = Table {
+    name: "rt_events",
+    doc: "One row per change of a routing table, or per refresh of one of its buckets.",
+    columns: &[
+        INSTANCE,
+        TS,
+        must("kind", Kind::Text, "added, removed, updated, refresh, or nothing for a change without a peer."),
+        may("peer_idx", Kind::U32, "The peer: `peers.peer_idx`."),
+        may("cpl", Kind::U16, "The bucket that was refreshed, as a common prefix in bits."),
+        may("skipped", Kind::Bool, "Whether the refresh was skipped."),
+        may("score", Kind::F64, "The peer's score in the table."),
+    ],
+    sort: &["instance", "file_id", "line"],
+};
+
+/// `gcp_results`: what a plan itself said of its search for the closest peers.
+pub const GCP_RESULTS: Table = Table {
+    name: "gcp_results",
+    doc: "One row per search for the closest peers that a plan judged itself.",
+    columns: &[
+        INSTANCE,
+        TS,
+        may("target", Kind::Text, "The target as text."),
+        may("target_kad", Kind::Kad, "The target's place in the keyspace."),
+        must("found_idx", Kind::U32List, "The peers that were found: `peers.peer_idx`."),
+        must("actual_idx", Kind::U32List, "The peers that the plan knew to be nearest: `peers.peer_idx`."),
+        must("scores", Kind::Text, "The plan's scores as a JSON array: true rank minus place."),
+    ],
+    sort: &["instance", "file_id", "line"],
+};
+
 /// `logs`: lines that are no record.
 pub const LOGS: Table = Table {
     name: "logs",
@@ -448,6 +480,8 @@ pub const ALL: &[Table] = &[
     CONN_SNAPSHOTS,
     ROUTING_TABLE,
     RT_DUMPS,
+    RT_EVENTS,
+    GCP_RESULTS,
     PEER_FACTS,
     RUN_EVENTS,
     COPIES,

@@ -1,0 +1,80 @@
+//! Flat keys, as archives and object stores have them, as files of a run.
+
+use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RUN_FILE};
+use tg_model::{InstanceId, RunId};
+
+use super::{Entry, Listing, Owner, SourceNote, names};
+
+/// Adds every key that belongs to the run; says whether there was any.
+///
+/// Both layouts are known: `<run>/<group>/<n>/…`, and with the plan in front. What was noted when an archive of ours
+/// was made is noted again.
+pub(crate) fn sort_out(
+    run: &RunId,
+    found: impl IntoIterator<Item = (Vec<u8>, u64, String)>,
+    listing: &mut Listing,
+) -> bool {
+    let mut any = false;
+    for (key, size, locator) in found {
+        let Some(below) = below_run(&key, run.as_str().as_bytes()) else { continue };
+        any = true;
+        let parts: Vec<&[u8]> = below.splitn(3, |&b| b == b'/').collect();
+        let text = |part: &[u8]| str::from_utf8(part).ok().map(str::to_owned);
+        let owner_and_name = match parts.as_slice() {
+            [own] if [RUN_FILE, EVENTS_FILE, NOTES_FILE].iter().any(|name| name.as_bytes() == *own) => {
+                text(own).map(|name| (Owner::Run, name))
+            }
+            [group, index, file] if !file.is_empty() => text(group)
+                .zip(text(index))
+                .and_then(|(group, index)| format!("{group}/{index}").parse::<InstanceId>().ok().map(|id| (id, index)))
+                .filter(|(id, index)| id.index.to_string() == *index)
+                .map(|(id, _)| (Owner::Instance(id), names::safe(file))),
+            _ => None,
+        };
+        let Some((owner, name)) = owner_and_name else {
+            let text = format!("`{}` belongs to no instance of the run", names::safe(&key));
+            listing.notes.push(SourceNote::new("", "not-an-instance", text));
+            continue;
+        };
+        let entry = Entry { owner, name, size, locator };
+        if parts.get(2).is_some_and(|file| entry.name.as_bytes() != *file) {
+            listing.notes.push(SourceNote::new(&entry.path(), "renamed", "its own name is not safe everywhere"));
+        }
+        listing.entries.push(entry);
+    }
+    any
+}
+
+/// What follows the run in a key: the run comes first, or after the plan.
+fn below_run<'a>(key: &'a [u8], run: &[u8]) -> Option<&'a [u8]> {
+    let strip = |key: &'a [u8]| key.strip_prefix(run)?.strip_prefix(b"/");
+    strip(key).or_else(|| {
+        let slash = memchr::memchr(b'/', key)?;
+        strip(&key[slash + 1..])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_layouts_are_known_and_strangers_are_noted() {
+        let keys = [
+            "r1/run.json",
+            "dht/r1/g/0/run.out",
+            "r1/g/1/a/b.txt",
+            "r2/g/0/x",
+            "r1/g/01/x",
+            "r1/readme",
+            "r1/g/2/../x",
+        ];
+        let found = keys.iter().map(|key| (key.as_bytes().to_vec(), 1, (*key).to_owned()));
+        let mut listing = Listing::default();
+        assert!(sort_out(&"r1".parse().expect("an id"), found, &mut listing));
+        let paths: Vec<String> = listing.entries.iter().map(Entry::path).collect();
+        assert_eq!(paths, ["run.json", "g/0/run.out", "g/1/a/b.txt", "g/2/%2E%2E/x"]);
+        let reasons: Vec<&str> = listing.notes.iter().map(|note| note.reason.as_str()).collect();
+        assert_eq!(reasons, ["not-an-instance", "not-an-instance", "renamed"]);
+    }
+}
