@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tg_collector::CollectOptions;
+use tg_collector::{CollectOptions, Folder};
 use tg_model::RunId;
 
 use super::Gathered;
@@ -12,7 +12,7 @@ use crate::text::count;
 
 /// Collects a run in its own folder.
 pub(super) async fn gather(run: &RunId, dir: &Path, style: Style) -> Result<Gathered, Failure> {
-    let collected = crate::collect::collect(run, dir, dir, &CollectOptions::default()).await?;
+    let collected = crate::collect::collect(&Folder::new(dir), run, dir, &CollectOptions::default()).await?;
     let notes = collected.notes.values().sum();
     if style != Style::Quiet {
         let rows: u64 = collected.rows.values().sum();
