@@ -95,9 +95,13 @@ fn push_facts(out: &mut String, facts: &Facts, ansi: Ansi) {
         push_line(out, &ansi.bold(&human::clean(&facts.title)));
     }
     let width = facts.facts.iter().map(|fact| fact.title.width()).max().unwrap_or(0);
+    // Remarks line up behind the values that have one.
+    let remarked = facts.facts.iter().filter(|fact| fact.remark.as_ref().is_some_and(|text| !text.is_empty()));
+    let value_width = remarked.map(|fact| human::cell(&fact.value).width()).max().unwrap_or(0);
     for fact in &facts.facts {
+        let remark = fact.remark.as_deref().filter(|text| !text.is_empty()).map(human::clean);
         let value = human::cell(&fact.value);
-        let remark = fact.remark.as_deref().map(human::clean);
+        let value = if remark.is_some() { pad(&value, value_width, Edge::Left) } else { value.into_owned() };
         let remark = remark.map_or(String::new(), |text| format!("{GAP}{}", ansi.dim(&text)));
         let title = pad(&fact.title, width, Edge::Left);
         push_line(out, &format!("{GAP}{}{GAP}{}{remark}", ansi.dim(&title), ansi.cell(&fact.value, &value)));
@@ -132,7 +136,10 @@ fn push_table(out: &mut String, table: &Table, ansi: Ansi) {
         let mut line = String::new();
         for (nth, &at) in shown.iter().enumerate() {
             line.push_str(GAP);
-            line.push_str(&ansi.cell(&row[at], &pad(&columns[nth][row_at], widths[nth], edges[nth])));
+            // Nothing follows the last column, and trailing spaces inside a colour would not be trimmed.
+            let last_left = nth + 1 == shown.len() && edges[nth] == Edge::Left;
+            let width = if last_left { 0 } else { widths[nth] };
+            line.push_str(&ansi.cell(&row[at], &pad(&columns[nth][row_at], width, edges[nth])));
         }
         push_line(out, &line);
     }
