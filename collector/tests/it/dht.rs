@@ -1,0 +1,90 @@
+//! A generated run of a DHT plan with faults in its files, against what its generator knows of it.
+//!
+//! `dht-faults.zip` holds the files as the plan would leave them, `dht-faults.truth.json` the exact counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tg_collector::{CollectOptions, ZipFile};
+use tokio_util::sync::CancellationToken;
+
+use crate::accounting::{Table, prove};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// How many lines made rows of a table, by the text of some of its columns.
+fn lines_by(table: &Table, columns: &[&str]) -> BTreeMap<String, u64> {
+    let mut lines: BTreeMap<String, BTreeSet<(u32, u32)>> = BTreeMap::new();
+    let at = table.u32s("file_id").into_iter().zip(table.u32s("line"));
+    for (key, at) in table.show(columns).into_iter().zip(at) {
+        lines.entry(key).or_default().insert(at);
+    }
+    lines.into_iter().map(|(key, lines)| (key, lines.len() as u64)).collect()
+}
+
+fn counts(value: &Value) -> BTreeMap<String, u64> {
+    let object = value.as_object().expect("counts by name");
+    object.iter().map(|(key, n)| (key.clone(), n.as_u64().expect("a count"))).collect()
+}
+
+#[tokio::test]
+async fn rows_and_notes_of_a_run_with_faults_are_exactly_those_that_are_known() {
+    let text = std::fs::read(fixture("dht-faults.truth.json")).expect("the fixture");
+    let truth: Value = serde_json::from_slice(&text).expect("the fixture is JSON");
+    let known = &truth["tables"];
+    let dir = tempfile::tempdir().expect("a folder for the test");
+    let run = "simfx".parse().expect("a good id");
+    let source = ZipFile::new(fixture("dht-faults.zip"));
+    tg_collector::collect(&source, &run, dir.path(), &CollectOptions::default(), &|_| {}, CancellationToken::new())
+        .await
+        .expect("it can be collected");
+    let tables = prove(dir.path(), "simfx");
+
+    let rejected: BTreeSet<String> = truth["faults"]
+        .as_array()
+        .expect("faults")
+        .iter()
+        .filter(|fault| fault["expect"] == "reject")
+        .map(|fault| {
+            let path = fault["path"].as_str().expect("a path").splitn(3, '/').nth(2).expect("below the run");
+            format!("{path} {}", fault["line"])
+        })
+        .collect();
+    assert!(rejected.len() > 10, "the fixture has faults");
+    assert_eq!(tables["notes"].show(&["path", "line"]).into_iter().collect::<BTreeSet<_>>(), rejected);
+    assert_eq!(tables["files"].rows() as u64, truth["totals"]["files"].as_u64().expect("a count"));
+    assert_eq!(tables["files"].u64s("lines").iter().sum::<u64>(), truth["totals"]["lines"].as_u64().expect("a count"));
+
+    let mut events = counts(&known["events"]);
+    events.remove("metric");
+    assert_eq!(lines_by(&tables["events"], &["kind"]), events);
+    let metrics: BTreeMap<String, u64> = lines_by(&tables["metrics"], &["source", "name", "type"])
+        .into_iter()
+        .map(|(k, n)| (k.replace(' ', "/"), n))
+        .collect();
+    assert_eq!(metrics, counts(&known["metrics_by_source_name_type"]));
+    assert_eq!(tables["metrics"].rows() as u64, known["metric_measure_rows"].as_u64().expect("a count"));
+    assert_eq!(lines_by(&tables["conn_snapshots"], &["snapshot"]), counts(&known["conn_snapshot_rows"]));
+    assert_eq!(lines_by(&tables["routing_table"], &["snapshot"]), counts(&known["routing_table_rows"]));
+    let traced = counts(&known["lookup_events"]).values().sum::<u64>();
+    let loose = known["query_event_rows"].as_u64().expect("a count");
+    assert_eq!(lines_by(&tables["query_events"], &[]).values().sum::<u64>(), traced + loose);
+    let lookups = tables["queries"].texts("lookup").iter().filter(|lookup| *lookup != "-").count() as u64;
+    assert_eq!(lookups, known["lookups"].as_u64().expect("a count"));
+
+    let outcomes: BTreeSet<String> = truth["instances"]["rows"]
+        .as_array()
+        .expect("instances")
+        .iter()
+        .map(|row| {
+            format!("{} {} {}", row[1].as_str().unwrap_or_default(), row[2], row[6].as_str().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(
+        tables["instances"].show(&["group", "group_seq", "outcome"]).into_iter().collect::<BTreeSet<_>>(),
+        outcomes
+    );
+}
