@@ -54,25 +54,25 @@ pub fn by_directed_degree(graph: &Graph, tail: End, head: End) -> Option<f64> {
 
 /// Pearson's correlation over all arcs, from sums of whole numbers.
 fn correlation(csr: &Csr, tail: impl Fn(u32) -> u64, head: impl Fn(u32) -> u64) -> Option<f64> {
-    let (mut n, mut x, mut y, mut xx, mut yy, mut xy) = (0_i128, 0_i128, 0_i128, 0_i128, 0_i128, 0_i128);
+    let (mut count, mut x, mut y, mut xx, mut yy, mut xy) = (0_i128, 0_i128, 0_i128, 0_i128, 0_i128, 0_i128);
     for from in csr.ids() {
-        let a = i128::from(tail(from));
+        let dx = i128::from(tail(from));
         for &to in csr.of(from) {
-            let b = i128::from(head(to));
-            n += 1;
-            x += a;
-            y += b;
-            xx += a * a;
-            yy += b * b;
-            xy += a * b;
+            let dy = i128::from(head(to));
+            count += 1;
+            x += dx;
+            y += dy;
+            xx += dx * dx;
+            yy += dy * dy;
+            xy += dx * dy;
         }
     }
     // Whole numbers, so that "all equal" is recognised exactly and not by a tolerance.
-    let (spread_x, spread_y) = (n * xx - x * x, n * yy - y * y);
+    let (spread_x, spread_y) = (count * xx - x * x, count * yy - y * y);
     if spread_x == 0 || spread_y == 0 {
         return None;
     }
-    Some((n * xy - x * y) as f64 / (spread_x as f64 * spread_y as f64).sqrt())
+    Some((count * xy - x * y) as f64 / (spread_x as f64 * spread_y as f64).sqrt())
 }
 
 /// How far edges join nodes of one class: 1 if all do, 0 as by chance, negative if they avoid it.

@@ -61,7 +61,9 @@ pub fn clustering(both: &Csr) -> Clustering {
     let mut triangles = 0;
     for corners in found.iter().flatten() {
         triangles += 1;
-        corners.iter().for_each(|&node| triangles_of[node as usize] += 1);
+        for &node in corners {
+            triangles_of[node as usize] += 1;
+        }
     }
     let pairs = |node: u32| {
         let degree = u64::from(both.degree(node));

@@ -179,7 +179,9 @@ pub fn bow_tie(graph: &Graph) -> BowTie {
     let reaches = |csr: &Csr| {
         let mut seen = vec![false; csr.nodes()];
         let mut queue = core.clone();
-        core.iter().for_each(|&node| seen[node as usize] = true);
+        for &node in &core {
+            seen[node as usize] = true;
+        }
         while let Some(node) = queue.pop() {
             for &next in csr.of(node) {
                 if !std::mem::replace(&mut seen[next as usize], true) {

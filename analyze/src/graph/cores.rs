@@ -21,7 +21,9 @@ pub fn core_numbers(both: &Csr) -> Vec<u32> {
     let most = degree.iter().copied().max().unwrap_or(0) as usize;
     // `order` holds the nodes by degree; `starts[d]` is where those of degree d begin, `place` is the inverse.
     let mut starts = vec![0_usize; most + 2];
-    degree.iter().for_each(|&d| starts[d as usize + 1] += 1);
+    for &d in &degree {
+        starts[d as usize + 1] += 1;
+    }
     for d in 0..=most {
         starts[d + 1] += starts[d];
     }

@@ -10,7 +10,7 @@ const DAMPING: f64 = 0.85;
 const TOLERANCE: f64 = 1e-12;
 const MOST_STEPS: u32 = 1000;
 
-/// PageRank: the share of time that a random walk along arcs spends at each node, when it jumps to any node with
+/// Page rank: the share of time that a random walk along arcs spends at each node, when it jumps to any node with
 /// probability 0.15 and from nodes without arcs.
 ///
 /// Definition: S. Brin and L. Page, "The anatomy of a large-scale hypertextual web search engine", 1998, on the

@@ -30,7 +30,9 @@ pub fn reach(graph: &Graph) -> Reach {
     let out = graph.outbound();
     let (labels, count) = tarjan(out);
     let mut sizes = vec![0_u64; count];
-    labels.iter().for_each(|&label| sizes[label as usize] += 1);
+    for &label in &labels {
+        sizes[label as usize] += 1;
+    }
     let mut between: Vec<(u32, u32)> = out
         .ids()
         .flat_map(|from| out.of(from).iter().map(move |&to| (from, to)))

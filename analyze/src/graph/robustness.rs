@@ -33,7 +33,9 @@ pub struct Curve {
 pub fn remove(both: &Csr, order: &[u32]) -> Curve {
     let n = both.nodes();
     let mut here = vec![true; n];
-    order.iter().for_each(|&node| here[node as usize] = false);
+    for &node in order {
+        here[node as usize] = false;
+    }
     let mut sets = Sets { parent: both.ids().collect(), size: vec![1; n] };
     let mut largest = 0;
     for node in both.ids().filter(|&node| here[node as usize]) {

@@ -5,7 +5,7 @@ use super::clustering::clustering;
 use super::components::{bow_tie, reciprocity, strong};
 use super::cores::core_numbers;
 use super::cut::cuts;
-use super::network::Network;
+use super::network::{Network, Node};
 use super::reach::reach;
 use super::robustness::{by_degree, by_degree_adaptive, random_order, remove};
 use crate::report::{Cell, Column, Facts, Table};
@@ -72,7 +72,7 @@ pub(super) fn undirected_facts(network: &Network) -> Facts {
     facts.add("triangles", "triangles", found.triangles);
     let value = assortativity::by_degree(both);
     facts.add_with("assortativity", "assortativity", number(value), "by degree; none where all degrees are equal");
-    let groups: Vec<&str> = network.nodes.iter().map(|node| node.group_or_foreign()).collect();
+    let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
     let value = assortativity::by_class(both, &groups);
     facts.add_with("assortativity_group", "assortativity by group", number(value), "none where there is one group");
     let cores = core_numbers(both);
