@@ -104,7 +104,7 @@ fn disk(home: &Path) -> Check {
     let existing = home.ancestors().find(|dir| dir.exists()).unwrap_or(home);
     match nix::sys::statvfs::statvfs(existing) {
         Ok(disk) => {
-            let free = u64::from(disk.blocks_available()) * u64::from(disk.fragment_size());
+            let free = disk.blocks_available() * disk.fragment_size();
             let found = format!("{} free", crate::render::human_bytes(free as f64));
             if free >= LITTLE_BYTES {
                 Check::good("disk", found)

@@ -80,13 +80,17 @@ impl Narrator {
             || self.progress.ended == self.progress.total && self.told_ended < self.progress.total;
         let late = event.ts.saturating_sub(self.told_ns) >= TOGETHER_NS;
         let final_event = matches!(event.kind, EventKind::RunFinished { .. });
-        if (counted && (everything || late)) || (!counted && told.is_some()) || final_event {
+        let (before, after) = if counted { (told, None) } else { (None, told) };
+        if let Some((weight, text)) = before {
+            push(weight, text);
+        }
+        if (counted && (everything || late)) || (!counted && after.is_some()) || final_event {
             for text in self.counts() {
                 push(Weight::Routine, text);
             }
             self.told_ns = event.ts;
         }
-        if let Some((weight, text)) = told {
+        if let Some((weight, text)) = after {
             push(weight, text);
         }
         lines
@@ -135,12 +139,10 @@ impl Narrator {
                 };
                 (Weight::Routine, text)
             }
-            EventKind::BuildFailed { builder, groups, command, output } => {
-                let mut text = format!("the build with {} failed at `{}`", build_name(builder, groups), clean(command));
-                for line in output.lines() {
-                    text.push_str("\n    ");
-                    text.push_str(&clean(line));
-                }
+            EventKind::BuildFailed { builder, groups, command, .. } => {
+                // The compiler's own words follow in the error that ends the command.
+                let text =
+                    format!("the build with {} failed at `{}`", clean(&build_name(builder, groups)), clean(command));
                 (Weight::Bad, text)
             }
             EventKind::InstanceStarted { .. } | EventKind::BarrierOpened { .. } | EventKind::RunFinished { .. } => {

@@ -48,8 +48,6 @@ pub(crate) struct Summary {
     /// How many there are of them.
     pub(crate) unexpected_count: u64,
     notes: BTreeMap<String, u64>,
-    /// The build that failed.
-    pub(crate) build_failed: bool,
 }
 
 impl Summary {
@@ -62,7 +60,6 @@ impl Summary {
                 self.case.clone_from(case);
                 self.groups.clone_from(groups);
             }
-            EventKind::BuildFailed { .. } => self.build_failed = true,
             EventKind::InstanceNote { reason, .. } | EventKind::RunNote { reason, .. } => {
                 *self.notes.entry(reason.clone()).or_default() += 1;
             }
@@ -77,9 +74,11 @@ impl Summary {
                 self.verdict = Some(*verdict);
                 self.tally.clone_from(tally);
                 self.elapsed_ns = Some(*elapsed_ns);
+                self.unexpected.sort_by(|a, b| a.instance.cmp(&b.instance));
             }
             EventKind::BuildStarted { .. }
             | EventKind::BuildFinished { .. }
+            | EventKind::BuildFailed { .. }
             | EventKind::InstanceStarted { .. }
             | EventKind::InstanceSaid { .. }
             | EventKind::InstanceFinished { .. }
