@@ -1,0 +1,5 @@
+//! The command `tg`, as its users meet it: real runs of small shell plans in scratch homes.
+
+mod reference;
+mod runs;
+mod scratch;
