@@ -34,7 +34,7 @@ builder = "exec:generic"
 runner = "local:exec"
 [builders."exec:generic"]
 enabled = true
-command = ["./plan.sh"]
+command = ["sh", "{plan_dir}/plan.sh"]
 [runners."local:exec"]
 enabled = true
 [[testcases]]
@@ -55,7 +55,7 @@ case $TEST_CASE in
 ok)
     echo "plain line of $TG_INSTANCE_INDEX"
     printf '2026-11-22T22:15:3%s.5Z ERROR oops \033[2Jof %s\n' "$TG_INSTANCE_INDEX" "$TG_INSTANCE_INDEX" >&2
-    echo '{"ts":1,"event":{"success_event":{"group":"single"}}}' ;;
+    echo '{"ts":1,"event":{"success_event":{"group":"'"$TEST_GROUP_ID"'"}}}' ;;
 fail)
     printf 'last \377 words\n' >&2
     exit 3 ;;
