@@ -94,7 +94,7 @@ fn runs_can_be_listed_shown_replayed_and_removed() {
     let replayed = home.tg(["runs", "replay", "latest"]);
     replayed.expect(0);
     assert!(format!("{}{}", replayed.stdout, replayed.stderr).contains("the table is wrong"));
-    home.tg(["runs", "rm", &id]).expect(0);
+    home.tg(["runs", "rm", "--yes", &id]).expect(0);
     assert!(home.runs().is_empty());
     home.tg(["runs", "show", &id]).expect(20);
 }
