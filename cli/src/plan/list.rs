@@ -56,19 +56,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             }
             seen.push(real);
             let mut row = vec![Cell::Text(name), Cell::Absent, Cell::Absent, Cell::Absent];
-            match find::manifest(&dir) {
-                Ok(manifest) => {
-                    let cases: Vec<&str> = manifest.cases.iter().map(|case| case.name.as_str()).collect();
-                    row[1] = Cell::Text(cases.join(" "));
-                    row[2] = Cell::Text(words(manifest.builders.keys()));
-                    row[3] = Cell::Text(words(manifest.backends.keys()));
-                }
-                Err(_) => {
-                    row[1] = Cell::Word("unreadable".to_owned(), Tone::Warn);
-                    let text =
-                        format!("the manifest of `{0}` has problems: `tg plan describe {0}` lists them", dir.display());
-                    report.note(Tone::Warn, text);
-                }
+            if let Ok(manifest) = find::manifest(&dir) {
+                let cases: Vec<&str> = manifest.cases.iter().map(|case| case.name.as_str()).collect();
+                row[1] = Cell::Text(cases.join(" "));
+                row[2] = Cell::Text(words(manifest.builders.keys()));
+                row[3] = Cell::Text(words(manifest.backends.keys()));
+            } else {
+                row[1] = Cell::Word("unreadable".to_owned(), Tone::Warn);
+                let text =
+                    format!("the manifest of `{0}` has problems: `tg plan describe {0}` lists them", dir.display());
+                report.note(Tone::Warn, text);
             }
             row.push(Cell::Text(dir.display().to_string()));
             table.rows.push(row);

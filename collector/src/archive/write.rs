@@ -169,7 +169,8 @@ fn drain(file: &File, steps: Receiver<Step>, stored: &mut (dyn FnMut(u64) + Send
                 directory.push(entry);
             }
             Step::Block(wait) => {
-                let packed = wait.recv().map_err(|_| io::Error::other("a block could not be deflated"))?;
+                let packed =
+                    wait.recv().map_err(|gone| io::Error::other(format!("a block could not be deflated: {gone}")))?;
                 let Some(entry) = directory.last_mut() else { continue };
                 crc.combine(&packed.crc);
                 entry.size += packed.size;
@@ -215,7 +216,9 @@ fn narrow(value: u64) -> [u8; 4] {
 }
 
 fn name_len(name: &str) -> io::Result<[u8; 2]> {
-    u16::try_from(name.len()).map(u16::to_le_bytes).map_err(|_| io::Error::other("a path in the archive is too long"))
+    u16::try_from(name.len())
+        .map(u16::to_le_bytes)
+        .map_err(|error| io::Error::other(format!("a path in the archive is too long: {error}")))
 }
 
 fn common(out: &mut Vec<u8>, entry: &Central) {

@@ -74,7 +74,7 @@ pub(crate) fn build(
     let mut parts = own.finish()?;
 
     let done = AtomicU64::new(0);
-    let read: Vec<Result<(Vec<Part>, Vec<Facts>), CollectError>> = pool(jobs)?.install(|| {
+    let read: Vec<Stretch> = pool(jobs)?.install(|| {
         stretches(&content)
             .into_par_iter()
             .map(|members| {
@@ -151,6 +151,9 @@ fn sort_out(archive: &mut Archive, run: &RunId) -> Result<Content, CollectError>
         .collect();
     Ok(Content { run_files, members, bytes, strange })
 }
+
+/// What was read of one stretch.
+type Stretch = Result<(Vec<Part>, Vec<Facts>), CollectError>;
 
 /// Cuts the instances into stretches that depend on nothing but the archive.
 fn stretches(content: &Content) -> Vec<&[(InstanceId, Vec<Member>)]> {

@@ -213,6 +213,9 @@ impl OwnRows {
     }
 }
 
+/// What is done with a line: (instance, file, line) and the text.
+pub(crate) type EachLine<'a> = dyn FnMut((u32, u32, u32), &str) -> Result<(), CollectError> + 'a;
+
 /// Lines of one table that were read.
 #[derive(Debug)]
 pub(crate) struct OwnPile {
@@ -222,10 +225,7 @@ pub(crate) struct OwnPile {
 
 impl OwnPile {
     /// Gives each line to `each`: (instance, file, line) and the text.
-    pub(crate) fn each(
-        &self,
-        each: &mut dyn FnMut((u32, u32, u32), &str) -> Result<(), CollectError>,
-    ) -> Result<(), CollectError> {
+    pub(crate) fn each(&self, each: &mut EachLine<'_>) -> Result<(), CollectError> {
         for batch in self.pile.read()? {
             let batch = batch?;
             let number = |at: usize| batch.column(at).as_any().downcast_ref::<UInt32Array>();

@@ -141,7 +141,7 @@ pub(crate) struct Queries<'a> {
     peers: &'a Peers,
     instances: &'a Instances,
     shape: Shape,
-    queries: (Rows, TableWriter),
+    lookups: (Rows, TableWriter),
     events: (Rows, TableWriter),
     next: u64,
     now: Group,
@@ -153,7 +153,7 @@ impl<'a> Queries<'a> {
             peers,
             instances,
             shape: Shape::of(&STEPS),
-            queries: (Rows::new(Shape::of(&QUERIES)), queries),
+            lookups: (Rows::new(Shape::of(&QUERIES)), queries),
             events: (Rows::new(Shape::of(&QUERY_EVENTS)), events),
             next: 0,
             now: Group::default(),
@@ -255,7 +255,7 @@ impl<'a> Queries<'a> {
         // Traced lines alone say nothing of results.
         let told = first.origin == Origin::Full && !split;
         let status = if split && tree.results > 0 { "done" } else { now.status(tree.results) };
-        self.queries
+        self.lookups
             .0
             .row(first.file_id, first.line)
             .put(id)
@@ -316,8 +316,8 @@ impl<'a> Queries<'a> {
                 self.events.1.push(super::finish::batch(&mut self.events.0)?)?;
             }
         }
-        if self.queries.0.bytes() > 1 << 20 {
-            self.queries.1.push(super::finish::batch(&mut self.queries.0)?)?;
+        if self.lookups.0.bytes() > 1 << 20 {
+            self.lookups.1.push(super::finish::batch(&mut self.lookups.0)?)?;
         }
         Ok(())
     }
@@ -325,11 +325,11 @@ impl<'a> Queries<'a> {
     /// Ends the last lookup and gives the two tables back.
     pub(crate) fn finish(mut self) -> Result<(TableWriter, TableWriter), CollectError> {
         self.end()?;
-        for (rows, table) in [&mut self.queries, &mut self.events] {
+        for (rows, table) in [&mut self.lookups, &mut self.events] {
             if rows.len() > 0 {
                 table.push(super::finish::batch(rows)?)?;
             }
         }
-        Ok((self.queries.1, self.events.1))
+        Ok((self.lookups.1, self.events.1))
     }
 }

@@ -60,7 +60,7 @@ impl<'a> From<&'a [u32]> for Value<'a> {
     }
 }
 
-impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -244,24 +244,24 @@ fn append_map<V: ArrayBuilder>(builder: &mut MapBuilder<StringBuilder, V>, valid
 pub(crate) struct Rows {
     shape: Shape,
     columns: Vec<Column>,
-    rows: usize,
+    count: usize,
     bytes: usize,
 }
 
 impl Rows {
     pub(crate) fn new(shape: Shape) -> Self {
         let columns = shape.columns.iter().map(|column| Column::new(column.kind)).collect();
-        Self { shape, columns, rows: 0, bytes: 0 }
+        Self { shape, columns, count: 0, bytes: 0 }
     }
 
     /// Begins a row that came from this line.
     pub(crate) fn row(&mut self, file_id: u32, line: u32) -> Row<'_> {
-        self.rows += 1;
+        self.count += 1;
         Row { rows: self, at: 0 }.put(file_id).put(line)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rows
+        self.count
     }
 
     /// About how many bytes the rows take.
@@ -271,8 +271,8 @@ impl Rows {
 
     /// The rows so far as a batch; what follows begins anew.
     pub(crate) fn take(&mut self) -> Result<RecordBatch, arrow::error::ArrowError> {
-        debug_assert!(self.columns.iter().all(|column| column.len() == self.rows), "{}", self.shape.name);
-        self.rows = 0;
+        debug_assert!(self.columns.iter().all(|column| column.len() == self.count), "{}", self.shape.name);
+        self.count = 0;
         self.bytes = 0;
         let columns = self.columns.iter_mut().map(Column::finish).collect();
         RecordBatch::try_new(self.shape.loose.clone(), columns)

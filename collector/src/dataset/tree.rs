@@ -100,6 +100,7 @@ pub(crate) struct Tree {
 ///
 /// A peer that was known from the begin is at hop 1, one that was first heard of in the answer of a peer at hop `h` is
 /// at hop `h + 1`; it was heard of at hop `h`.
+#[expect(clippy::too_many_lines, reason = "one walk over the steps, whose sets each step may touch")]
 pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, places: &[Option<[u8; 32]>]) -> Tree {
     let mut tree = Tree::default();
     let mut hop: BTreeMap<u32, u16> = BTreeMap::new();
@@ -219,7 +220,6 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
     tree.unreachable = count(dead.len());
     tree.peers_heard = count(heard.len());
     tree.results = count(results.len());
-    let traced = steps.iter().any(|step| step.origin == Origin::Traced);
     tree.total_hops = answered.iter().filter_map(|peer| hop.get(peer)).max().copied();
     tree.closest = settled.unwrap_or_else(|| nearest(&heard, &dead, target, places));
     tree.hops_for_closest = tree.closest.iter().filter_map(|peer| heard.get(peer)).max().copied();

@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn tags_are_found_in_all_three_ways() {
-        let cases: [(&str, &str, &[(&str, &str)]); 13] = [
+        type Tags = &'static [(&'static str, &'static str)];
+        let cases: [(&str, &str, Tags); 13] = [
             ("rtt", "rtt", &[]),
             ("rtt,to=b,from=a,broken", "rtt", &[("from", "a"), ("to", "b")]),
             (

@@ -49,14 +49,10 @@ pub(crate) fn base58(bytes: &[u8]) -> String {
         let mut carry = u32::from(byte);
         for digit in &mut digits {
             carry += u32::from(*digit) << 8;
-            #[expect(clippy::cast_possible_truncation, reason = "less than 58")]
-            {
-                *digit = (carry % 58) as u8;
-            }
+            *digit = (carry % 58) as u8;
             carry /= 58;
         }
         while carry > 0 {
-            #[expect(clippy::cast_possible_truncation, reason = "less than 58")]
             digits.push((carry % 58) as u8);
             carry /= 58;
         }
@@ -160,11 +156,6 @@ pub(crate) fn normal(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A peer id that was written as raw bytes.
-pub(crate) fn from_bytes(bytes: &[u8]) -> String {
-    if is_multihash(bytes) { base58(bytes) } else { super::lines::hex(bytes) }
-}
-
 /// The place of a peer in the keyspace, if its id is a multihash.
 pub(crate) fn kad(text: &str) -> Option<[u8; 32]> {
     multihash(text).map(|hash| Sha256::digest(&hash).into())
@@ -203,7 +194,7 @@ mod tests {
         );
         let hash = multihash(PEER).expect("a peer id");
         assert_eq!(base58(&hash), PEER);
-        assert_eq!(from_bytes(&hash), PEER);
+        assert_eq!(base58(&hash), PEER);
     }
 
     #[test]

@@ -22,6 +22,7 @@ struct Line<'a> {
 
 /// An event of either generation: one key per kind, or a `type`.
 #[derive(Deserialize, Default)]
+#[expect(clippy::struct_field_names, reason = "the keys of the format")]
 struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Text<'a>>,

@@ -1,7 +1,6 @@
 //! Names of files that instances chose, made safe once at the edge.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::{Entry, Listing, SourceNote};
 
@@ -35,8 +34,10 @@ fn safe_part(part: &[u8]) -> String {
     let mut out = String::with_capacity(part.len());
     let encode = |out: &mut String, bytes: &[u8]| {
         for byte in bytes {
-            // Writing into text cannot fail.
-            let _: std::fmt::Result = write!(out, "%{byte:02X}");
+            out.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
+            }
         }
     };
     for chunk in part.utf8_chunks() {
