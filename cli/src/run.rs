@@ -75,6 +75,9 @@ pub(crate) struct Args {
     /// Say what the run waits for when nothing has happened for so long.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     pub(crate) stall_after: Duration,
+    /// The largest message that an instance may send to the sync service: bytes, or with KiB, MiB or GiB.
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = crate::sync::size_bytes)]
+    pub(crate) max_message: u64,
     /// Make archive and dataset of each run right after it.
     #[arg(long)]
     pub(crate) collect: bool,

@@ -79,7 +79,7 @@ async fn warn(watch: &mut Watch) {
 }
 
 /// Reads a size with or without a binary unit.
-fn size_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {
         "" | "B" => 1,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -92,8 +92,7 @@ pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Send
             return end;
         }
     };
-    let from = Instant::now();
-    let Started { mut child, pid, stdout, stderr } = started;
+    let Started { mut child, pid, from, stdout, stderr } = started;
     let (give_up, given_up) = oneshot::channel();
     let (done, mut drained) = oneshot::channel();
     let group = id.group.to_string();

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Instant;
 
 use tg_model::layout;
 use tokio::process::{Child, Command};
@@ -41,6 +42,8 @@ impl Folders {
 pub(crate) struct Started {
     pub(crate) child: Child,
     pub(crate) pid: u32,
+    /// Read just before the process was made: what follows may take longer than the process lives.
+    pub(crate) from: Instant,
     pub(crate) stdout: (OwnedFd, File),
     pub(crate) stderr: (OwnedFd, File),
 }
@@ -79,6 +82,7 @@ pub(crate) fn start(
         program: PathBuf::new(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"),
     })?;
+    let from = Instant::now();
     let child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -92,5 +96,5 @@ pub(crate) fn start(
         .spawn()
         .map_err(|source| StartError::Spawn { program: Path::new(program).to_owned(), source })?;
     let pid = child.id().unwrap_or_default();
-    Ok(Started { child, pid, stdout: (stdout.into(), stdout_log), stderr: (stderr.into(), stderr_log) })
+    Ok(Started { child, pid, from, stdout: (stdout.into(), stdout_log), stderr: (stderr.into(), stderr_log) })
 }

@@ -49,6 +49,7 @@ pub(super) struct Maker {
     style: Style,
     grace: Duration,
     stall_after: Duration,
+    max_message_bytes: usize,
     collect: bool,
     first: Option<RunId>,
     last_ms: u64,
@@ -64,6 +65,7 @@ impl Maker {
             style: args.progress,
             grace: args.grace,
             stall_after: args.stall_after,
+            max_message_bytes: usize::try_from(args.max_message).unwrap_or(usize::MAX),
             collect: args.collect,
             first: None,
             last_ms: 0,
@@ -113,6 +115,7 @@ impl Maker {
         });
         options.grace = self.grace;
         options.stall_after = self.stall_after;
+        options.sync.max_message_bytes = self.max_message_bytes;
         options.keeper = keeper();
         if all > 1 && self.style != Style::Quiet {
             crate::message::progress(&format!("run {} of {all}{}", nth + 1, super::report::config_words(spec)));

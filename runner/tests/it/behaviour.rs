@@ -165,3 +165,20 @@ async fn the_deadline_ends_what_still_runs() {
     outcomes.sort_unstable();
     assert_eq!(outcomes, [("quick/0".to_owned(), Outcome::Ok), ("slow/0".to_owned(), Outcome::TimedOut)]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_took_no_less_than_it_measured_itself() {
+    let script = r#"from=$(date +%s%N); ok; echo "$(($(date +%s%N) - from))" >"$TEST_OUTPUTS_PATH/took""#;
+    let bench = Bench::new(vec![group("single", 8, script)]);
+    let ran = bench.run().await;
+    let mut seen = 0;
+    for event in &ran.events {
+        if let EventKind::InstanceFinished { instance, elapsed_ns, .. } = &event.kind {
+            let path = tg_model::layout::outputs_dir(&ran.dir, instance).join("took");
+            let own_ns: u64 = std::fs::read_to_string(path).expect("a file").trim().parse().expect("a number");
+            assert!(elapsed_ns.is_some_and(|ns| ns >= own_ns), "{instance}: {elapsed_ns:?}, by itself {own_ns}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 8);
+}
