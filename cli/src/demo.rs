@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             ("tg runs show latest", "how each instance ended, and its parameters"),
             ("tg runs logs latest --group core", "what the instances of a group said, by time"),
             ("tg runs replay latest", "watch the run again"),
-            ("tg run mesh --instances 50 --param degree=2 --collect", "another mesh"),
+            ("tg run mesh:mesh --instances 50 --param degree=2 --collect", "another mesh"),
             ("tg analyze graph latest", "is it still whole?"),
             ("tg plan new pings", "write a plan of your own"),
         ] {

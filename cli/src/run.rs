@@ -27,7 +27,7 @@ PLAN is a folder with a manifest.toml, or the name of one in this folder, in `pl
 that come with tg. COMPOSITION is a TOML file; its plan is looked for beside it, above it, and then by name.
 
 Examples:
-  tg run mesh                            the only case of a plan, with as many instances as it likes
+  tg run mesh:quiet --instances 8        a case of a plan
   tg run ./pings --case flood --instances 50 --param rounds=10
   tg run pings.toml                      every run of a composition
   tg run pings.toml --run-ids small,big --repeat 5
@@ -39,7 +39,7 @@ Examples:
 Ctrl-C asks the instances to end; a second Ctrl-C kills them. The exit code tells how it went: 0 as expected,
 10 not as expected, 11 cancelled, 12 deadline, 13 build failed, 14 something is missing here, 2 wrong usage.")]
 pub(crate) struct Args {
-    /// A plan's folder or name, or a composition file.
+    /// A plan's folder or name, with `:CASE` behind it if you like, or a composition file.
     #[arg(value_name = "PLAN|COMPOSITION")]
     pub(crate) what: String,
     /// The case to run; only without a composition.

@@ -22,9 +22,10 @@ pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Fai
     let (composition, manifest, plan_dir) = if is_composition {
         with_composition(args, path, context)?
     } else {
-        let plan_dir = find::find(&args.what, &context.home, None)?;
+        let (plan, case) = plan_and_case(args);
+        let plan_dir = find::find(plan, &context.home, None)?;
         let manifest = find::manifest(&plan_dir)?;
-        let composition = alone(args, &manifest)?;
+        let composition = alone(args, case, &manifest)?;
         (composition, manifest, plan_dir)
     };
     let mut params = BTreeMap::new();
@@ -77,14 +78,24 @@ fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Comp
     }
 }
 
+/// `PLAN:CASE` is what tables of runs say, so it can be typed, too. A path that exists is never taken apart.
+fn plan_and_case(args: &Args) -> (&str, Option<&str>) {
+    match args.what.rsplit_once(':') {
+        Some((plan, case)) if args.case.is_none() && !plan.is_empty() && !Path::new(&args.what).exists() => {
+            (plan, Some(case))
+        }
+        _ => (&args.what, args.case.as_deref()),
+    }
+}
+
 /// What stands for a composition when there is none.
-fn alone(args: &Args, manifest: &Manifest) -> Result<Composition, Failure> {
+fn alone(args: &Args, case: Option<&str>, manifest: &Manifest) -> Result<Composition, Failure> {
     if !args.run_ids.is_empty() {
         return Err(Failure::new(Exit::Usage, "`--run-ids` needs a composition that lists runs"));
     }
     let cases: Vec<String> = manifest.cases.iter().map(|case| format!("`{}`", case.name)).collect();
-    let case = match (&args.case, manifest.cases.as_slice()) {
-        (Some(case), _) => case.clone(),
+    let case = match (case, manifest.cases.as_slice()) {
+        (Some(case), _) => case.to_owned(),
         (None, [only]) => only.name.clone(),
         (None, []) => {
             return Err(Failure::new(Exit::Usage, format!("plan `{}` has no cases", manifest.name))

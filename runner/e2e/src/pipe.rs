@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,9 @@ const DEADLINE: Duration = Duration::from_mins(2);
 pub struct Pipe {
     path: PathBuf,
     lines: Receiver<Option<String>>,
+    /// Our own writing end, until the end is waited for: an instance that is gone before the next one begins must not
+    /// look like the end of all.
+    own: Mutex<Option<File>>,
 }
 
 impl Pipe {
@@ -27,7 +31,6 @@ impl Pipe {
         let (sender, lines) = sync_channel(4096);
         let reader = path.to_owned();
         thread::spawn(move || {
-            // This waits for the first writer; that it never comes is found by whoever waits for a line.
             let file = File::open(&reader).expect("the pipe can be read");
             for line in BufReader::new(file).lines() {
                 if sender.send(Some(line.expect("text"))).is_err() {
@@ -37,7 +40,9 @@ impl Pipe {
             // The test may have ended already, and then nobody listens.
             drop(sender.send(None));
         });
-        Self { path: path.to_owned(), lines }
+        // Each of the two waits for the other.
+        let own = File::options().write(true).open(path).expect("the pipe can be written");
+        Self { path: path.to_owned(), lines, own: Mutex::new(Some(own)) }
     }
 
     /// The parameter that tells a plan of the pipe.
@@ -48,7 +53,7 @@ impl Pipe {
     /// Waits until this many instances hold it; their names, sorted.
     pub fn wait_for(&self, count: usize) -> Vec<String> {
         let mut names: Vec<String> = (0..count)
-            .map(|n| self.next().unwrap_or_else(|| panic!("all writers went after {n} of {count}")))
+            .map(|n| self.next().unwrap_or_else(|| panic!("the end was waited for after {n} of {count}")))
             .collect();
         names.sort();
         names
@@ -56,6 +61,7 @@ impl Pipe {
 
     /// Waits until no process holds it any more.
     pub fn wait_for_end(&self) {
+        drop(self.own.lock().expect("no test panicked with it").take());
         while self.next().is_some() {}
     }
 
