@@ -132,7 +132,7 @@ impl Run {
         let kept = Kept::start(options.keeper.as_ref(), &options.run).map_err(RunError::Keeper)?;
         let file = run_file(spec, options, clock.started_ns());
         let folder = RunFolder::create(&options.home, &file)?;
-        let scratch = std::env::temp_dir().join(format!("tg-{}", options.run));
+        let scratch = keeper::scratch_dir(&options.run);
         let rest = std::fs::create_dir_all(&scratch)
             .map_err(|source| RunError::Scratch { path: scratch.clone(), source })
             .and_then(|()| Ok(EventLog::create(folder.path())?));

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -26,7 +27,8 @@ pub struct Keeper {
     pub env: Vec<(OsString, OsString)>,
 }
 
-/// What the keeper process does: reads until tg is gone, then kills what is left of the run.
+/// What the keeper process does: reads until tg is gone, then kills what is left of the run and removes its scratch
+/// folder.
 pub fn keep(input: impl BufRead) -> io::Result<()> {
     let mut groups = BTreeSet::new();
     let mut run = None;
@@ -48,8 +50,17 @@ pub fn keep(input: impl BufRead) -> io::Result<()> {
     }
     if let Some(run) = run {
         kill_strays(&run)?;
+        match std::fs::remove_dir_all(scratch_dir(&run)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// Where the working and temp folders of a run's instances lie while it goes on.
+pub(crate) fn scratch_dir(run: &RunId) -> PathBuf {
+    std::env::temp_dir().join(format!("tg-{run}"))
 }
 
 /// Kills a process group; returns whether there was anything in it.
@@ -143,5 +154,22 @@ impl Kept {
             drop(stdin);
             drop(child.wait());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scratch_folder_goes_when_tg_died_and_stays_when_it_says_goodbye() {
+        let run = RunId::new(u64::from(std::process::id()), 7);
+        let dir = scratch_dir(&run);
+        std::fs::create_dir_all(dir.join("0/work")).expect("a scratch folder");
+        keep(format!("r{run}\nq\n").as_bytes()).expect("it ends");
+        assert!(dir.is_dir());
+        keep(format!("r{run}\n").as_bytes()).expect("it ends");
+        assert!(!dir.exists());
+        keep(format!("r{run}\n").as_bytes()).expect("nothing to remove is no error");
     }
 }
