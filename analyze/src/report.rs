@@ -53,6 +53,14 @@ pub enum Section {
 }
 
 impl Section {
+    /// Whether it holds nothing that people are shown: every column is for programs.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Facts(_) => false,
+            Self::Table(table) => table.columns.iter().all(|column| column.shown == Shown::Never),
+        }
+    }
+
     /// The short fixed word for machines.
     pub fn key(&self) -> &str {
         match self {

@@ -13,7 +13,7 @@ pub(super) fn render(report: &Report) -> String {
     if let Some(line) = &report.headline {
         push(&mut out, format_args!("\n**{}**\n", escape(&line.text)));
     }
-    for section in &report.sections {
+    for section in report.sections.iter().filter(|section| !section.is_for_programs()) {
         out.push('\n');
         let title = match section {
             Section::Facts(facts) => &facts.title,

@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report, ansi: Ansi) -> String {
     if let Some(line) = &report.headline {
         push_line(&mut out, &ansi.tone(&human::clean(&line.text), line.tone));
     }
-    for section in &report.sections {
+    for section in report.sections.iter().filter(|section| !section.is_for_programs()) {
         out.push('\n');
         match section {
             Section::Facts(facts) => push_facts(&mut out, facts, ansi),
@@ -187,6 +187,16 @@ mod tests {
     use tg_analyze::report::{Column, Unit};
 
     use super::*;
+
+    #[test]
+    fn tables_for_programs_leave_no_trace() {
+        let hidden = Table {
+            rows: vec![vec![Cell::Text("a".to_owned())]],
+            ..Table::new("x", "", vec![tg_analyze::report::Column::hidden("run")])
+        };
+        let report = Report { sections: vec![Section::Table(hidden)], ..Report::new("x", "X") };
+        assert_eq!(render(&report, Ansi::Plain), "X\n");
+    }
 
     #[test]
     fn columns_line_up_and_unused_ones_go() {
