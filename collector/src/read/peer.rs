@@ -63,16 +63,20 @@ pub(crate) fn base58(bytes: &[u8]) -> String {
 }
 
 fn base32(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 5 / 8);
+    packed(text, 5, |c| match c {
+        b'a'..=b'z' => Some(c - b'a'),
+        b'2'..=b'7' => Some(c - b'2' + 26),
+        _ => None,
+    })
+}
+
+/// Bytes from digits of `width` bits each, highest bit first; bits that fill no byte at the end are dropped.
+fn packed(text: &[u8], width: u32, value: impl Fn(u8) -> Option<u8>) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() * width as usize / 8);
     let (mut bits, mut held) = (0u32, 0u32);
     for &c in text {
-        let value = match c {
-            b'a'..=b'z' => c - b'a',
-            b'2'..=b'7' => c - b'2' + 26,
-            _ => return None,
-        };
-        bits = bits << 5 | u32::from(value);
-        held += 5;
+        bits = bits << width | u32::from(value(c)?);
+        held += width;
         if held >= 8 {
             held -= 8;
             #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
@@ -92,28 +96,14 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 
 /// Bytes from base64, with or without padding.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=').as_bytes();
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0u32);
-    for &c in text {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            #[expect(clippy::cast_possible_truncation, reason = "the low byte is wanted")]
-            out.push((bits >> held) as u8);
-            bits &= (1 << held) - 1;
-        }
-    }
-    Some(out)
+    packed(text.trim_end_matches('=').as_bytes(), 6, |c| match c {
+        b'A'..=b'Z' => Some(c - b'A'),
+        b'a'..=b'z' => Some(c - b'a' + 26),
+        b'0'..=b'9' => Some(c - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    })
 }
 
 /// Whether the bytes are a multihash of a kind that peer ids use: identity (0) or SHA-256 (0x12), with its length.
