@@ -1,10 +1,11 @@
 //! `tg analyze`: questions to the dataset of a run.
 
+mod graph;
+mod stats;
+
 use std::path::PathBuf;
 
-use tg_analyze::graph::GraphOptions;
 use tg_analyze::report::Report;
-use tg_analyze::stats::{Detail, StatsOptions};
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::{Exit, layout};
 
@@ -29,9 +30,9 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Question {
     /// How the instances ended, and what their metrics say, by name and group.
-    Stats(StatsArgs),
+    Stats(stats::Args),
     /// Whether the network held together: components, degrees and distances of its connections.
-    Graph(GraphArgs),
+    Graph(graph::Args),
 }
 
 /// Whose dataset.
@@ -41,59 +42,11 @@ struct Source {
     run: String,
 }
 
-/// What `tg analyze stats` takes.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  tg analyze stats latest
-  tg analyze stats latest --metric 'rtt*' --metric '*.p95'
-  tg analyze stats latest --all
-  tg analyze stats latest --table metrics --format csv -o metrics.csv
-  tg analyze stats ./somewhere/dataset --format json | jq .metrics
-
-Percentiles interpolate between ranks (type 7), sd is that of a sample, and values that are no number are counted apart.")]
-struct StatsArgs {
-    #[command(flatten)]
-    source: Source,
-    /// Only metrics whose name matches; `*` and `?` are wild. May be repeated.
-    #[arg(long, value_name = "GLOB")]
-    metric: Vec<String>,
-    /// Diagnostics and every measure of histograms and timers too.
-    #[arg(long)]
-    all: bool,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-/// What `tg analyze graph` takes.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  tg analyze graph latest
-  tg analyze graph latest --table degrees --format csv
-  tg analyze graph latest --format md -o graph.md")]
-struct GraphArgs {
-    #[command(flatten)]
-    source: Source,
-    /// The seed of what is left to chance: random removals, and sources where a graph is too large for exact distances.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 /// Answers a question.
 pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.question {
-        Question::Stats(args) => {
-            let detail = if args.all { Detail::All } else { Detail::Main };
-            let options = StatsOptions { metrics: args.metric, detail };
-            answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
-        }
-        Question::Graph(args) => {
-            let options = GraphOptions { seed: args.seed };
-            answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
-        }
+        Question::Stats(args) => stats::run(args, context),
+        Question::Graph(args) => graph::run(args, context),
     }
 }
 

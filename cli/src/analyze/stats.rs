@@ -1,0 +1,39 @@
+//! `tg analyze stats`: how the instances ended, and what their metrics say.
+
+use tg_analyze::stats::{Detail, StatsOptions};
+use tg_model::Exit;
+
+use super::{Source, answer};
+use crate::Context;
+use crate::message::Failure;
+use crate::render::OutputArgs;
+
+/// What `tg analyze stats` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze stats latest
+  tg analyze stats latest --metric 'rtt*' --metric '*.p95'
+  tg analyze stats latest --all
+  tg analyze stats latest --table metrics --format csv -o metrics.csv
+  tg analyze stats ./somewhere/dataset --format json | jq .metrics
+
+Percentiles interpolate between ranks (type 7), sd is that of a sample, and values that are no number are counted apart.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Only metrics whose name matches; `*` and `?` are wild. May be repeated.
+    #[arg(long, value_name = "GLOB")]
+    metric: Vec<String>,
+    /// Diagnostics and every measure of histograms and timers too.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let detail = if args.all { Detail::All } else { Detail::Main };
+    let options = StatsOptions { metrics: args.metric, detail };
+    answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
+}
