@@ -46,7 +46,7 @@ struct Source {
 pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.question {
         Question::Stats(args) => stats::run(args, context),
-        Question::Graph(args) => graph::run(args, context),
+        Question::Graph(args) => graph::run(&args, context),
     }
 }
 

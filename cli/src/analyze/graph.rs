@@ -25,7 +25,7 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let options = GraphOptions { seed: args.seed };
     answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
 }
