@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tg_model::RunId;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{Body, Entry, Listing, Source, SourceNote, Task, keys, names};
+use super::keys::{self, Found};
+use super::{Body, Entry, Listing, Source, SourceNote, Task, names};
 use crate::archive::read::SharedFile;
 use crate::error::CollectError;
 
@@ -28,10 +30,10 @@ impl ZipFile {
     }
 
     fn scan(&self, run: &RunId) -> Result<Listing, CollectError> {
-        let mut zip = open(&self.path)?;
+        let (mut zip, written) = open(&self.path)?;
         let broken = |source| CollectError::Archive { path: self.path.clone(), source };
         let mut listing = Listing::default();
-        let mut found: Vec<(Vec<u8>, u64, String)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for index in 0..zip.len() {
             let file = zip.by_index_raw(index).map_err(broken)?;
             if file.is_dir() {
@@ -54,7 +56,12 @@ impl ZipFile {
                 continue;
             };
             let locator = format!("{method} {start} {packed} {size} {}", file.crc32());
-            found.push((file.name_raw().to_vec(), size, locator));
+            found.push(Found {
+                key: file.name_raw().to_vec(),
+                size,
+                version: Some(format!("{} {written}", file.crc32())),
+                locator,
+            });
         }
         let any = keys::sort_out(run, found, &mut listing);
         if !any {
@@ -83,12 +90,14 @@ impl ZipFile {
     }
 }
 
-fn open(path: &Path) -> Result<ZipArchive<SharedFile>, CollectError> {
+/// Opens it and says when it was written.
+fn open(path: &Path) -> Result<(ZipArchive<SharedFile>, String), CollectError> {
     let read = |source| CollectError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
-    let size = file.metadata().map_err(read)?.len();
-    ZipArchive::new(SharedFile::new(Arc::new(file), size))
-        .map_err(|source| CollectError::Archive { path: path.to_owned(), source })
+    let meta = file.metadata().map_err(read)?;
+    let zip = ZipArchive::new(SharedFile::new(Arc::new(file), meta.len()))
+        .map_err(|source| CollectError::Archive { path: path.to_owned(), source })?;
+    Ok((zip, format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())))
 }
 
 impl Source for ZipFile {

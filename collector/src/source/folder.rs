@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tg_model::layout::{EVENTS_FILE, LOGS_DIR, OUTPUTS_DIR, RUN_FILE, STDERR_FILE, STDOUT_FILE};
@@ -70,6 +71,7 @@ impl Folder {
                     name: name.to_owned(),
                     size: meta.len(),
                     locator: name.to_owned(),
+                    version: Some(version(&meta)),
                 });
             }
         }
@@ -106,6 +108,12 @@ impl Source for Folder {
             Ok(Box::new(file) as Body)
         })
     }
+}
+
+/// What tells one content of a file from another: any write moves the second time, even where the first is set back.
+fn version(meta: &fs::Metadata) -> String {
+    let (modified, changed) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
+    format!("{}.{:09} {}.{:09} {}", modified.0, modified.1, changed.0, changed.1, meta.ino())
 }
 
 /// A walk through a run's folder. Links are never followed: an instance could point them anywhere.
@@ -219,6 +227,7 @@ impl Scan<'_> {
                         name: safe,
                         size: meta.len(),
                         locator,
+                        version: Some(version(&meta)),
                     });
                     continue;
                 }

@@ -5,17 +5,22 @@ use tg_model::{InstanceId, RunId};
 
 use super::{Entry, Listing, Owner, SourceNote, names};
 
+/// A key of a flat place.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) key: Vec<u8>,
+    pub(crate) size: u64,
+    pub(crate) locator: String,
+    pub(crate) version: Option<String>,
+}
+
 /// Adds every key that belongs to the run; says whether there was any.
 ///
 /// Both layouts are known: `<run>/<group>/<n>/…`, and with the plan in front. What was noted when an archive of ours
 /// was made is noted again.
-pub(crate) fn sort_out(
-    run: &RunId,
-    found: impl IntoIterator<Item = (Vec<u8>, u64, String)>,
-    listing: &mut Listing,
-) -> bool {
+pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, listing: &mut Listing) -> bool {
     let mut any = false;
-    for (key, size, locator) in found {
+    for Found { key, size, locator, version } in found {
         let Some(below) = below_run(&key, run.as_str().as_bytes()) else { continue };
         any = true;
         let parts: Vec<&[u8]> = below.splitn(3, |&b| b == b'/').collect();
@@ -36,7 +41,7 @@ pub(crate) fn sort_out(
             listing.notes.push(SourceNote::new("", "not-an-instance", text));
             continue;
         };
-        let entry = Entry { owner, name, size, locator };
+        let entry = Entry { owner, name, size, locator, version };
         if parts.get(2).is_some_and(|file| entry.name.as_bytes() != *file) {
             listing.notes.push(SourceNote::new(&entry.path(), "renamed", "its own name is not safe everywhere"));
         }
@@ -69,7 +74,12 @@ mod tests {
             "r1/readme",
             "r1/g/2/../x",
         ];
-        let found = keys.iter().map(|key| (key.as_bytes().to_vec(), 1, (*key).to_owned()));
+        let found = keys.iter().map(|key| Found {
+            key: key.as_bytes().to_vec(),
+            size: 1,
+            locator: (*key).to_owned(),
+            version: None,
+        });
         let mut listing = Listing::default();
         assert!(sort_out(&"r1".parse().expect("an id"), found, &mut listing));
         let paths: Vec<String> = listing.entries.iter().map(Entry::path).collect();

@@ -60,6 +60,9 @@ pub struct Entry {
     pub size: u64,
     /// Where the source finds it.
     pub locator: String,
+    /// What the source knows its content by, such as an `ETag` or the time of its last change: the same text means the
+    /// same bytes. Without one, a collect that goes on fetches the file again.
+    pub version: Option<String>,
 }
 
 impl Entry {

@@ -129,6 +129,7 @@ mod tests {
             name: "stdout.log".to_owned(),
             size: 0,
             locator: locator.to_owned(),
+            version: None,
         };
         let mut listing = Listing { entries: vec![entry("b"), entry("a")], notes: Vec::new() };
         settle(&mut listing);
