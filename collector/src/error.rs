@@ -42,6 +42,23 @@ pub enum CollectError {
         /// Why.
         source: io::Error,
     },
+    /// The disk is full.
+    #[error(
+        "no space is left for `{path}`: about {needs} more are needed{free}",
+        path = path.display(),
+        needs = mebibytes(*needs_bytes),
+        free = free_bytes.map_or_else(String::new, |free| format!(", and {} are free", mebibytes(free)))
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// How much more is needed, about.
+        needs_bytes: u64,
+        /// How much there is, if that is known.
+        free_bytes: Option<u64>,
+        /// Why.
+        source: io::Error,
+    },
     /// The archive is damaged.
     #[error("cannot read the archive `{path}`", path = path.display())]
     Archive {
@@ -109,6 +126,10 @@ pub enum CollectError {
     Fault(String),
 }
 
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 impl CollectError {
     /// The exit code for it.
     pub fn exit(&self) -> Exit {
@@ -119,7 +140,7 @@ impl CollectError {
             Self::NothingMatches { .. } | Self::Rules(_) => Exit::Usage,
             Self::Busy { .. } => Exit::Busy,
             Self::Cancelled => Exit::Cancelled,
-            Self::Read { .. } | Self::Write { .. } | Self::Table { .. } => Exit::Environment,
+            Self::Read { .. } | Self::Write { .. } | Self::Full { .. } | Self::Table { .. } => Exit::Environment,
             Self::Columns { .. } | Self::TooMany { .. } | Self::Fault(_) => Exit::Fault,
         }
     }
@@ -134,9 +155,10 @@ impl CollectError {
                 "check the place, your credentials and the network, then run it again: it goes on where it stopped"
                     .to_owned()
             }
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space and run it again: what is done is kept".to_owned()
+            Self::Full { .. } => {
+                "free some space and run it again, it goes on where it stopped; or `-o DIR` on another disk".to_owned()
             }
+            Self::Cancelled => "run it again: it goes on where it stopped".to_owned(),
             Self::Busy { .. } => "wait for it to end".to_owned(),
             Self::Format { .. } => "use a newer tg".to_owned(),
             Self::NothingMatches { .. } => "write it as GROUP or GROUP/N".to_owned(),

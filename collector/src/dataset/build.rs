@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RUN_FILE};
@@ -16,6 +15,7 @@ use super::instances::Instances;
 use super::scratch::Scratch;
 use super::segment::{Part, Segment, Shapes, T};
 use crate::archive::read::{Archive, Packed};
+use crate::collect::{Phase, Progress};
 use crate::error::CollectError;
 use crate::read::facts::Facts;
 use crate::read::file::{self, Counts, FileAt};
@@ -43,13 +43,76 @@ struct Content {
     strange: Vec<String>,
 }
 
+impl Content {
+    fn at_the_beginning(&self) -> Progress {
+        Progress {
+            phase: Phase::Dataset,
+            bytes: 0,
+            of_bytes: self.bytes,
+            files: 0,
+            of_files: self.members.iter().map(|(_, files)| files.len() as u64).sum(),
+            instances: 0,
+            of_instances: self.members.len() as u64,
+            kept_bytes: 0,
+        }
+    }
+}
+
+/// Tells how far the reading is.
+struct Tell<'a> {
+    at: Mutex<Progress>,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    cancel: &'a CancellationToken,
+}
+
+impl Tell<'_> {
+    fn add(&self, bytes: u64, files: u64, instances: u64) {
+        if let Ok(mut at) = self.at.lock() {
+            at.bytes += bytes;
+            at.files += files;
+            at.instances += instances;
+            (self.progress)(*at);
+        }
+    }
+}
+
+/// The content of a file, with word of how far it was read. It ends when the collect is cancelled.
+struct Told<'a, R> {
+    inner: R,
+    tell: &'a Tell<'a>,
+    untold: u64,
+}
+
+/// Progress within a file is told in steps of this many bytes.
+const STEP_BYTES: u64 = 1 << 20;
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.tell.cancel.is_cancelled() {
+            return Ok(0);
+        }
+        let n = self.inner.read(buffer)?;
+        self.untold += n as u64;
+        if self.untold >= STEP_BYTES {
+            self.tell.add(std::mem::take(&mut self.untold), 0, 0);
+        }
+        Ok(n)
+    }
+}
+
+impl<R> Drop for Told<'_, R> {
+    fn drop(&mut self) {
+        self.tell.add(self.untold, 0, 0);
+    }
+}
+
 /// Makes the dataset below `dir` from the archive.
 pub(crate) fn build(
     archive: &Path,
     run: &RunId,
     dir: &Path,
     jobs: usize,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Written, CollectError> {
     let mut archive = Archive::open(archive)?;
@@ -73,7 +136,7 @@ pub(crate) fn build(
     }
     let mut parts = own.finish()?;
 
-    let done = AtomicU64::new(0);
+    let tell = Tell { at: Mutex::new(content.at_the_beginning()), progress, cancel };
     let read: Vec<Stretch> = pool(jobs)?.install(|| {
         stretches(&content)
             .into_par_iter()
@@ -83,9 +146,8 @@ pub(crate) fn build(
                 let mut facts = Vec::with_capacity(members.len());
                 for (id, files) in members {
                     let instance = instances.number(id).unwrap_or(u32::MAX);
-                    facts.push(read_instance(&mut archive, &mut segment, instance, id, files, cancel)?);
-                    let bytes: u64 = files.iter().map(|member| member.packed.size).sum();
-                    progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, content.bytes);
+                    facts.push(read_instance(&mut archive, &mut segment, instance, id, files, &tell)?);
+                    tell.add(0, 0, 1);
                 }
                 Ok((segment.finish()?, facts))
             })
@@ -177,17 +239,20 @@ fn read_instance(
     instance: u32,
     id: &InstanceId,
     files: &[Member],
-    cancel: &CancellationToken,
+    tell: &Tell<'_>,
 ) -> Result<Facts, CollectError> {
     let mut facts = Facts { instance, ..Facts::default() };
     let mut said = Said::default();
     for member in files {
-        if cancel.is_cancelled() {
-            return Err(CollectError::Cancelled);
-        }
         let path = format!("{id}/{}", member.name);
         let at = FileAt { instance, file_id: member.file_id, name: &member.name, path: &path };
-        file::read(segment, &mut facts, &mut said, at, archive.content(&member.packed)?)?;
+        let content = Told { inner: archive.content(&member.packed)?, tell, untold: 0 };
+        let read = file::read(segment, &mut facts, &mut said, at, content);
+        if tell.cancel.is_cancelled() {
+            return Err(CollectError::Cancelled);
+        }
+        read?;
+        tell.add(0, 1, 0);
     }
     Ok(facts)
 }

@@ -89,7 +89,7 @@ pub(crate) async fn collect(
     tg_collector::collect(source, &run, into, options, &|_| {}, CancellationToken::new()).await
 }
 
-/// Every file below a folder with its bytes.
+/// Every file below a folder with its bytes, but for the journal: that says where the files came from.
 pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut out = BTreeMap::new();
     let mut todo = vec![dir.to_owned()];
@@ -98,7 +98,7 @@ pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = child.expect("the folder is readable").path();
             if path.is_dir() {
                 todo.push(path);
-            } else {
+            } else if path.extension().is_none_or(|extension| extension != "journal") {
                 let name = path.strip_prefix(dir).expect("it lies below").to_owned();
                 out.insert(name, fs::read(&path).expect("the file is readable"));
             }

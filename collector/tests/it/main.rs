@@ -3,6 +3,7 @@
 mod accounting;
 mod dht;
 mod home;
+mod resume;
 mod run_folder;
 mod sources;
 mod tables;
