@@ -32,6 +32,11 @@ pub(crate) fn flags(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<bo
     Ok(column(frame, name, &DataType::Boolean)?.bool()?.iter().collect())
 }
 
+/// A column of bytes.
+pub(crate) fn bytes(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Vec<u8>>>> {
+    Ok(column(frame, name, &DataType::Binary)?.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
+}
+
 fn column(frame: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<Column> {
     // Strict: a value that does not fit is an error and not a null.
     frame.column(name)?.strict_cast(wanted)

@@ -6,6 +6,7 @@ mod frame;
 mod glob;
 pub mod graph;
 pub mod report;
+pub mod routing;
 mod run;
 pub mod stats;
 mod summary;

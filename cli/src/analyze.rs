@@ -1,6 +1,7 @@
 //! `tg analyze`: questions to the dataset of a run.
 
 mod graph;
+mod routing;
 mod stats;
 
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ Examples:
   tg analyze stats latest
   tg analyze stats latest --metric 'rtt*'
   tg analyze graph latest
-  tg analyze graph latest --format json -o graph.json")]
+  tg analyze graph latest --format json -o graph.json
+  tg analyze routing latest")]
 pub(crate) struct Args {
     #[command(subcommand)]
     question: Question,
@@ -33,6 +35,8 @@ enum Question {
     Stats(stats::Args),
     /// Whether the network held together: components, degrees and distances of its connections.
     Graph(graph::Args),
+    /// What the routing tables knew: how complete, how current, how near, held against the truth of the run.
+    Routing(routing::Args),
 }
 
 /// Whose dataset.
@@ -47,6 +51,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.question {
         Question::Stats(args) => stats::run(args, context),
         Question::Graph(args) => graph::run(&args, context),
+        Question::Routing(args) => routing::run(args, context),
     }
 }
 

@@ -5,4 +5,6 @@ mod dataset;
 #[cfg(test)]
 mod graph;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod stats;

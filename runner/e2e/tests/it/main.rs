@@ -8,6 +8,7 @@ mod lifecycle;
 mod mistakes;
 mod outcomes;
 mod road;
+mod routing;
 mod rust;
 mod shipped;
 mod table;

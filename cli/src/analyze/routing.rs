@@ -1,0 +1,40 @@
+//! `tg analyze routing`: what the routing tables knew of the network.
+
+use tg_analyze::routing::RoutingOptions;
+use tg_model::Exit;
+
+use super::{Source, answer};
+use crate::Context;
+use crate::message::Failure;
+use crate::render::OutputArgs;
+
+/// What `tg analyze routing` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze routing latest
+  tg analyze routing latest --snapshot ar --worst 30
+  tg analyze routing latest --table nodes --format csv -o tables.csv
+  tg analyze routing latest --format json | jq '.awareness'
+
+Every table is held against the true state of the run: the instances that were servers and alive when it was written.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The snapshot to tell in full, by its label [default: the last]; the others get a row each.
+    #[arg(long, value_name = "LABEL")]
+    snapshot: Option<String>,
+    /// The size of a bucket, which is also how many of its nearest servers a table should know.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    k: u32,
+    /// How many of the worst tables to list.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    worst: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let options = RoutingOptions { k: args.k, snapshot: args.snapshot, worst: args.worst };
+    answer(&args.source, &args.output, context, |dataset| tg_analyze::routing::routing(dataset, &options))
+}
