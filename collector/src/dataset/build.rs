@@ -242,7 +242,7 @@ fn read_instance(
     tell: &Tell<'_>,
 ) -> Result<Facts, CollectError> {
     let mut facts = Facts { instance, ..Facts::default() };
-    let mut said = Said::default();
+    let mut said = Said::new(segment.scratch());
     for member in files {
         let path = format!("{id}/{}", member.name);
         let at = FileAt { instance, file_id: member.file_id, name: &member.name, path: &path };
@@ -252,6 +252,7 @@ fn read_instance(
             return Err(CollectError::Cancelled);
         }
         read?;
+        said.check()?;
         tell.add(0, 1, 0);
     }
     Ok(facts)

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
 
+use super::places::Places;
 use super::schema::Shape;
 use crate::error::CollectError;
 use crate::read::peer::common_prefix;
@@ -89,19 +90,14 @@ pub(crate) fn globalize(
 }
 
 /// Fills in the common prefix of a routing table's owner and its entries.
-pub(crate) fn prefixes(
-    shape: &Shape,
-    batch: &RecordBatch,
-    places: &[Option<[u8; 32]>],
-) -> Result<RecordBatch, CollectError> {
+pub(crate) fn prefixes(shape: &Shape, batch: &RecordBatch, places: &Places) -> Result<RecordBatch, CollectError> {
     let named = Named::new(shape, batch);
     let (owners, entries) = (named.numbers::<UInt32Type>("owner_idx")?, named.numbers::<UInt32Type>("entry_idx")?);
-    let place = |idx: u32| places.get(idx as usize)?.as_ref();
     let cpl: UInt16Array = owners
         .values()
         .iter()
         .zip(entries.values())
-        .map(|(&owner, &entry)| Some(common_prefix(place(owner)?, place(entry)?)))
+        .map(|(&owner, &entry)| Some(common_prefix(&places.get(owner)?, &places.get(entry)?)))
         .collect();
     let mut columns = batch.columns().to_vec();
     if let Some(at) = shape.index("cpl") {

@@ -63,11 +63,12 @@ pub(crate) fn write(
     run: &RunId,
     shapes: &Shapes,
     scratch: &Arc<Scratch>,
-    parts: Vec<Part>,
+    mut parts: Vec<Part>,
     instances: &Instances,
     cancel: &CancellationToken,
 ) -> Result<Written, CollectError> {
-    let peers = Peers::number(&parts, instances)?;
+    let table = TableWriter::new(dir, run.as_str(), &Shape::of(&PEERS));
+    let (peers, table) = Peers::number(&mut parts, instances, scratch, table)?;
     let start = instances.start();
     let written = Written::default();
     let mut finish = Finish { dir, run, shapes, scratch, parts, instances, peers, start, written, cancel };
@@ -84,8 +85,7 @@ pub(crate) fn write(
     let mut rows = Rows::new(shape.clone());
     instances.fill_run(&mut rows, &outcomes);
     finish.small(&shape, &mut rows)?;
-    let table = finish.peers.write(instances, finish.table(&Shape::of(&PEERS)))?;
-    finish.close("peers", table)?;
+    finish.close(PEERS.name, table)?;
 
     for t in T::ALL {
         match t {
@@ -124,20 +124,21 @@ impl Finish<'_> {
         t: T,
         each: &mut dyn FnMut(&mut Written, RecordBatch) -> Result<(), CollectError>,
     ) -> Result<(), CollectError> {
-        for (part, map) in self.parts.iter_mut().zip(&self.peers.maps) {
+        for (number, part) in self.parts.iter_mut().enumerate() {
             let Some(pile) = part.tables[t as usize].take() else { continue };
+            let map = self.peers.map(number)?;
             for batch in pile.read()? {
                 if self.cancel.is_cancelled() {
                     return Err(CollectError::Cancelled);
                 }
-                let mut batch = globalize(self.shapes.of(t), &batch?, map, self.start)?;
+                let mut batch = globalize(self.shapes.of(t), &batch?, &map, self.start)?;
                 if t == T::RoutingTable {
                     batch = prefixes(self.shapes.of(t), &batch, &self.peers.places)?;
                 }
                 each(&mut self.written, batch)?;
             }
         }
-        Ok(())
+        self.peers.places.check()
     }
 
     fn plain(&mut self, t: T) -> Result<(), CollectError> {
@@ -184,6 +185,7 @@ impl Finish<'_> {
         let mut lookups = Queries::new(&self.peers, self.instances, queries, events);
         sorter.finish(&mut |batch| lookups.push(&batch))?;
         let (queries, events) = lookups.finish()?;
+        self.peers.places.check()?;
         self.close(QUERIES.name, queries)?;
         self.close(QUERY_EVENTS.name, events)
     }

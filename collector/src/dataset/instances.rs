@@ -126,6 +126,11 @@ impl Instances {
         }
     }
 
+    /// What the instances are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.ids.iter().map(InstanceId::to_string)
+    }
+
     pub(crate) fn peer_ids(&self) -> impl Iterator<Item = &str> {
         self.facts.iter().filter_map(|facts| facts.me.as_deref().or(facts.mine.as_deref()))
     }

@@ -8,6 +8,7 @@ pub(crate) mod instances;
 pub(crate) mod lookups;
 pub(crate) mod own;
 pub(crate) mod peers;
+pub(crate) mod places;
 pub(crate) mod queries;
 pub(crate) mod rows;
 pub(crate) mod schema;

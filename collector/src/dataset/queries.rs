@@ -292,8 +292,8 @@ impl<'a> Queries<'a> {
             .put(if split { "gap_split" } else { "own" })
             .end();
         for (seq, (step, (hop, rtt))) in (0_u32..).zip(now.steps.iter().zip(tree.hops.iter().zip(&tree.rtts))) {
-            let place = step.peer.and_then(|peer| self.peers.places.get(peer as usize)?.as_ref());
-            let cpl = now.target_kad.as_ref().zip(place).map(|(target, place)| common_prefix(target, place));
+            let place = step.peer.and_then(|peer| self.peers.places.get(peer));
+            let cpl = now.target_kad.as_ref().zip(place.as_ref()).map(|(target, place)| common_prefix(target, place));
             self.events
                 .0
                 .row(step.file_id, step.line)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tg_model::table::{self, Table};
 
 use super::own::OwnRows;
+use super::peers::PartPeers;
 use super::rows::{Row, Rows};
 use super::schema::Shape;
 use super::scratch::{Pile, PileWriter, Scratch};
@@ -108,8 +109,8 @@ pub(crate) struct Part {
     pub(crate) tables: Vec<Option<Pile>>,
     /// Rows of tables of the author's own.
     pub(crate) own: BTreeMap<String, super::own::OwnPile>,
-    /// The peers that the rows name, by their number in this segment.
-    pub(crate) peers: Vec<String>,
+    /// The peers that the rows name, with their numbers in this segment, until they have numbers in the run.
+    pub(crate) peers: Option<PartPeers>,
 }
 
 impl Segment {
@@ -139,6 +140,11 @@ impl Segment {
         if let Some(rows) = self.own.get_mut(table) {
             rows.push(instance, file_id, line, text);
         }
+    }
+
+    /// Where what does not fit in memory goes.
+    pub(crate) fn scratch(&self) -> &Arc<Scratch> {
+        &self.scratch
     }
 
     /// The number of a peer in this segment.
@@ -184,12 +190,8 @@ impl Segment {
         for (name, rows) in std::mem::take(&mut self.own) {
             own.insert(name, rows.finish()?);
         }
-        let mut peers = vec![String::new(); self.peers.len()];
-        #[expect(clippy::iter_over_hash_type, reason = "each goes to its own place")]
-        for (id, idx) in self.peers.drain() {
-            peers[idx as usize] = id;
-        }
-        self.done.push(Part { tables, own, peers });
+        let peers = PartPeers::new(self.peers.drain(), &self.scratch)?;
+        self.done.push(Part { tables, own, peers: Some(peers) });
         Ok(())
     }
 

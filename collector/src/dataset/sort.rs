@@ -17,7 +17,9 @@ use crate::error::CollectError;
 const RUN_BYTES: usize = 24 << 20;
 /// How many rows a batch of a sorted run has.
 const BATCH_ROWS: usize = 2048;
-/// How many runs are merged at once.
+/// A batch of a sorted run has fewer rows if they take more bytes than this.
+const BATCH_BYTES: usize = 256 << 10;
+/// So many runs of one level are merged to one of the next, so that a row is written once for each level.
 const FAN_IN: usize = 24;
 
 /// Takes batches in any order and gives their rows back sorted.
@@ -27,7 +29,9 @@ pub(crate) struct Sorter {
     converter: RowConverter,
     waiting: Vec<RecordBatch>,
     bytes: usize,
-    runs: Vec<Pile>,
+    run_bytes: usize,
+    /// In the order in which their rows came: the levels only fall.
+    runs: Vec<(u32, Pile)>,
     name: String,
 }
 
@@ -43,6 +47,7 @@ impl Sorter {
             converter,
             waiting: Vec::new(),
             bytes: 0,
+            run_bytes: RUN_BYTES,
             runs: Vec::new(),
             name: shape.name.clone(),
         })
@@ -51,7 +56,7 @@ impl Sorter {
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), CollectError> {
         self.bytes += batch.get_array_memory_size();
         self.waiting.push(batch);
-        if self.bytes >= RUN_BYTES {
+        if self.bytes >= self.run_bytes {
             self.spill()?;
         }
         Ok(())
@@ -69,7 +74,7 @@ impl Sorter {
             };
         }
         self.spill()?;
-        let runs = std::mem::take(&mut self.runs);
+        let runs: Vec<Pile> = std::mem::take(&mut self.runs).into_iter().map(|(_, run)| run).collect();
         self.merge(&runs, each)
     }
 
@@ -96,18 +101,23 @@ impl Sorter {
     fn spill(&mut self) -> Result<(), CollectError> {
         let Some(batch) = self.sorted()? else { return Ok(()) };
         let mut run = PileWriter::new(&self.scratch);
+        let rows_at_once = (BATCH_BYTES / row_bytes(&batch)).clamp(1, BATCH_ROWS);
         let mut at = 0;
         while at < batch.num_rows() {
-            let rows = BATCH_ROWS.min(batch.num_rows() - at);
+            let rows = rows_at_once.min(batch.num_rows() - at);
             run.push(own(&batch.slice(at, rows), &self.name)?)?;
             at += rows;
         }
-        self.runs.push(run.finish()?);
-        if self.runs.len() >= FAN_IN {
-            let runs = std::mem::take(&mut self.runs);
+        self.runs.push((0, run.finish()?));
+        while let Some(&(level, _)) = self.runs.last() {
+            let same = self.runs.iter().rev().take_while(|(of, _)| *of == level).count();
+            if same < FAN_IN {
+                break;
+            }
+            let runs: Vec<Pile> = self.runs.drain(self.runs.len() - same..).map(|(_, run)| run).collect();
             let mut merged = PileWriter::new(&self.scratch);
             self.merge(&runs, &mut |batch| merged.push(batch))?;
-            self.runs.push(merged.finish()?);
+            self.runs.push((level + 1, merged.finish()?));
         }
         Ok(())
     }
@@ -120,7 +130,7 @@ impl Sorter {
         let mut cursors = Vec::with_capacity(runs.len());
         let mut heap = BinaryHeap::new();
         for (at, run) in runs.iter().enumerate() {
-            let mut cursor = Cursor { reader: run.read()?, batch: None, row: 0 };
+            let mut cursor = Cursor { reader: run.read()?, batch: None, row: 0, row_bytes: 0 };
             if let Some(key) = cursor.advance(self)? {
                 heap.push(Reverse((key, at)));
             }
@@ -130,6 +140,7 @@ impl Sorter {
         let mut held: Vec<RecordBatch> = Vec::new();
         let mut entered: Vec<Option<usize>> = vec![None; runs.len()];
         let mut picks: Vec<(usize, usize)> = Vec::with_capacity(BATCH_ROWS);
+        let mut bytes = 0;
         while let Some(Reverse((_, at))) = heap.pop() {
             let cursor = &mut cursors[at];
             if let Some((batch, _)) = &cursor.batch {
@@ -138,6 +149,7 @@ impl Sorter {
                     held.len() - 1
                 });
                 picks.push((slot, cursor.row - 1));
+                bytes += cursor.row_bytes;
             }
             let last_of_batch = cursor.batch.as_ref().is_none_or(|(batch, _)| cursor.row >= batch.num_rows());
             if let Some(key) = cursor.advance(self)? {
@@ -146,8 +158,9 @@ impl Sorter {
             if last_of_batch {
                 entered[at] = None;
             }
-            if picks.len() == BATCH_ROWS {
+            if picks.len() == BATCH_ROWS || bytes >= BATCH_BYTES {
                 each(self.pick(&held, &picks)?)?;
+                bytes = 0;
                 picks.clear();
                 held.clear();
                 entered.fill(None);
@@ -163,6 +176,11 @@ impl Sorter {
         let held: Vec<&RecordBatch> = held.iter().collect();
         interleave_record_batch(&held, picks).map_err(columns(&self.name))
     }
+}
+
+/// About how many bytes a row takes.
+fn row_bytes(batch: &RecordBatch) -> usize {
+    (batch.get_array_memory_size() / batch.num_rows().max(1)).max(1)
 }
 
 /// A slice as a batch of its own, so that it does not keep the whole alive.
@@ -181,6 +199,8 @@ struct Cursor<'a> {
     batch: Option<(RecordBatch, KeyRows)>,
     /// The row after the current one.
     row: usize,
+    /// About how many bytes a row of the batch takes.
+    row_bytes: usize,
 }
 
 impl Cursor<'_> {
@@ -201,10 +221,62 @@ impl Cursor<'_> {
                 Some(batch) => {
                     let batch = batch?;
                     let keys = sorter.keys_of(&batch)?;
+                    self.row_bytes = row_bytes(&batch);
                     self.batch = Some((batch, keys));
                     self.row = 0;
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringArray;
+    use arrow::datatypes::UInt32Type;
+    use tg_model::table::Kind;
+
+    use super::super::columns::Named;
+    use super::super::schema::ColumnShape;
+    use super::*;
+
+    /// Rows of 4 KiB, most of them out of order, many with equal keys: through all levels they come out in order, and
+    /// equal ones in the order in which they came.
+    #[test]
+    fn more_rows_than_fit_come_out_in_order() {
+        let column =
+            |name: &str, kind| ColumnShape { name: name.to_owned(), kind, nullable: false, doc: String::new() };
+        let columns = vec![column("key", Kind::U32), column("came", Kind::U32), column("text", Kind::Text)];
+        let shape = Shape::new("t".to_owned(), String::new(), columns, Vec::new());
+        let dir = tempfile::tempdir().expect("a folder");
+        let scratch = Scratch::new(dir.path().to_owned(), 1 << 20);
+        let mut sorter = Sorter::new(&shape, &["key".to_owned()], &scratch).expect("a sorter");
+        sorter.run_bytes = 1 << 20;
+        let (batches, rows) = (80_u32, 150_u32);
+        let mut came = 0_u32..;
+        for batch in 0..batches {
+            let keys = UInt32Array::from_iter_values((0..rows).map(|row| (row * 7919 + batch * 104_729) % 109));
+            let came = UInt32Array::from_iter_values(came.by_ref().take(rows as usize));
+            let text = StringArray::from_iter_values((0..rows).map(|_| "x".repeat(4 << 10)));
+            let columns = vec![Arc::new(keys) as _, Arc::new(came) as _, Arc::new(text) as _];
+            sorter.push(RecordBatch::try_new(shape.loose.clone(), columns).expect("a batch")).expect("it is taken");
+        }
+        assert!(sorter.runs.iter().any(|(level, _)| *level > 0), "{:?}", sorter.runs.len());
+        let mut last = (0, 0);
+        let mut count = 0;
+        sorter
+            .finish(&mut |batch| {
+                assert!(batch.num_rows() <= 2 * BATCH_BYTES / (4 << 10), "{}", batch.num_rows());
+                let named = Named::new(&shape, &batch);
+                let (keys, came) = (named.numbers::<UInt32Type>("key")?, named.numbers::<UInt32Type>("came")?);
+                for (key, came) in keys.values().iter().zip(came.values()) {
+                    assert!(count == 0 || last < (*key, *came), "{last:?} before {key} {came}");
+                    last = (*key, *came);
+                    count += 1;
+                }
+                Ok(())
+            })
+            .expect("they come out");
+        assert_eq!(count, batches * rows);
     }
 }

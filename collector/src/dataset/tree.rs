@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::Places;
 use crate::read::peer::common_prefix;
 
 /// Where a lookup does not say which peers it settled on, it is this many of the nearest.
@@ -101,7 +102,7 @@ pub(crate) struct Tree {
 /// A peer that was known from the begin is at hop 1, one that was first heard of in the answer of a peer at hop `h` is
 /// at hop `h + 1`; it was heard of at hop `h`.
 #[expect(clippy::too_many_lines, reason = "one walk over the steps, whose sets each step may touch")]
-pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, places: &[Option<[u8; 32]>]) -> Tree {
+pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, places: &Places) -> Tree {
     let mut tree = Tree::default();
     let mut hop: BTreeMap<u32, u16> = BTreeMap::new();
     let mut heard: BTreeMap<u32, u16> = BTreeMap::new();
@@ -111,7 +112,7 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
     let mut results: BTreeSet<(Option<u32>, i64)> = BTreeSet::new();
     let mut at_start: Option<u16> = None;
     let mut settled: Option<Vec<u32>> = None;
-    let near = |peer: u32| Some(common_prefix(target?, places.get(peer as usize)?.as_ref()?));
+    let near = |peer: u32| Some(common_prefix(target?, &places.get(peer)?));
     if let Some(me) = me {
         hop.insert(me, 0);
     }
@@ -230,18 +231,13 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
 }
 
 /// The peers nearest to the target among those that were heard of and did not fail.
-fn nearest(
-    heard: &BTreeMap<u32, u16>,
-    dead: &BTreeSet<u32>,
-    target: Option<&[u8; 32]>,
-    places: &[Option<[u8; 32]>],
-) -> Vec<u32> {
+fn nearest(heard: &BTreeMap<u32, u16>, dead: &BTreeSet<u32>, target: Option<&[u8; 32]>, places: &Places) -> Vec<u32> {
     let Some(target) = target else { return Vec::new() };
     let mut by_distance: Vec<([u8; 32], u32)> = heard
         .keys()
         .filter(|peer| !dead.contains(peer))
         .filter_map(|&peer| {
-            let mut distance = (*places.get(peer as usize)?)?;
+            let mut distance = places.get(peer)?;
             distance.iter_mut().zip(target).for_each(|(a, b)| *a ^= b);
             Some((distance, peer))
         })
@@ -300,7 +296,7 @@ mod tests {
         // With the seeds named by the node itself, or known only by being asked.
         let with: Vec<Step> = std::iter::once(seeds).chain(rest.clone()).collect();
         for (steps, me) in [(with.as_slice(), Some(S)), (rest.as_slice(), None)] {
-            let tree = grow(steps, me, None, &[]);
+            let tree = grow(steps, me, None, &Places::of(Vec::new()));
             assert_eq!((tree.requests, tree.responses, tree.unreachable, tree.peers_heard), (4, 3, 1, 5), "{me:?}");
             assert_eq!((tree.total_hops, tree.hops_for_closest), (Some(3), Some(2)), "{me:?}");
             assert_eq!(tree.closest, [E, C, A]);
@@ -320,7 +316,7 @@ mod tests {
             step(Kind::Receive, 1, None, &[2, 3]),
             step(Kind::DialError, 3, None, &[]),
         ];
-        let tree = grow(&steps, None, places[0].as_ref(), &places);
+        let tree = grow(&steps, None, places[0].as_ref(), &Places::of(places.to_vec()));
         assert_eq!(tree.closest, [2, 1]);
         assert_eq!((tree.cpl_start, tree.cpl_end), (Some(0), Some(1)));
         assert_eq!((tree.dial_failures, tree.rpc_failures, tree.total_hops), (1, 0, Some(1)));

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{ArrayRef, AsArray as _, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -24,6 +24,10 @@ use crate::error::CollectError;
 const GROUP_ROWS: usize = 131_072;
 /// Rows that go to the writer at once, always from a multiple of it, so that pages never depend on how rows came.
 const BATCH_ROWS: usize = 8192;
+/// Fewer rows go at once if their texts and lists take more bytes than this.
+const BATCH_BYTES: usize = 4 << 20;
+/// A row group that takes more bytes than this ends before it has all its rows.
+const GROUP_BYTES: usize = 64 << 20;
 /// A part that is larger ends with its row group.
 const PART_BYTES: usize = 256 << 20;
 
@@ -45,6 +49,7 @@ pub(crate) struct TableWriter {
     properties: WriterPropertiesPtr,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
+    waiting_bytes: usize,
     run_column: ArrayRef,
     open: Option<(PathBuf, ArrowWriter<BufWriter<File>>, u64)>,
     parts: Vec<Part>,
@@ -62,6 +67,7 @@ impl TableWriter {
             properties: Arc::new(properties(shape)),
             waiting: Vec::new(),
             waiting_rows: 0,
+            waiting_bytes: 0,
             run_column,
             open: None,
             parts: Vec::new(),
@@ -71,8 +77,9 @@ impl TableWriter {
     /// Takes a batch of the shape's columns.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), CollectError> {
         self.waiting_rows += batch.num_rows();
+        self.waiting_bytes += weigh(&batch, 0, batch.num_rows());
         self.waiting.push(batch);
-        if self.waiting_rows >= BATCH_ROWS {
+        if self.waiting_rows >= BATCH_ROWS || self.waiting_bytes >= BATCH_BYTES {
             self.flush(false)?;
         }
         Ok(())
@@ -90,16 +97,22 @@ impl TableWriter {
         let schema = first.schema();
         let whole = concat_batches(&schema, &std::mem::take(&mut self.waiting))
             .map_err(|source| CollectError::Columns { what: format!("rows of table `{}`", self.name), source })?;
-        self.waiting_rows = 0;
+        (self.waiting_rows, self.waiting_bytes) = (0, 0);
         let mut at = 0;
-        while whole.num_rows() - at >= BATCH_ROWS || (all && at < whole.num_rows()) {
-            let rows = BATCH_ROWS.min(whole.num_rows() - at);
-            self.write(&whole.slice(at, rows))?;
-            at += rows;
+        while at < whole.num_rows() {
+            let end = cut(&whole, at);
+            let end = match end {
+                Some(end) => end,
+                None if all => whole.num_rows(),
+                None => break,
+            };
+            self.write(&whole.slice(at, end - at))?;
+            at = end;
         }
         if at < whole.num_rows() {
             let rest = whole.slice(at, whole.num_rows() - at);
             self.waiting_rows = rest.num_rows();
+            self.waiting_bytes = weigh(&rest, 0, rest.num_rows());
             self.waiting.push(rest);
         }
         Ok(())
@@ -122,6 +135,9 @@ impl TableWriter {
         let Some((path, writer, rows)) = &mut self.open else { return Ok(()) };
         writer.write(&batch).map_err(|source| CollectError::Table { path: path.clone(), source })?;
         *rows += batch.num_rows() as u64;
+        if writer.in_progress_size() >= GROUP_BYTES {
+            writer.flush().map_err(|source| CollectError::Table { path: path.clone(), source })?;
+        }
         if writer.in_progress_rows() == 0 && writer.bytes_written() >= PART_BYTES {
             self.close()?;
         }
@@ -144,6 +160,48 @@ impl TableWriter {
 impl std::fmt::Debug for TableWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TableWriter").field("run", &self.run).field("table", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where the batch that begins with the row at `from` ends, if it is there as a whole. It depends on the rows alone, not
+/// on how they came.
+fn cut(rows: &RecordBatch, from: usize) -> Option<usize> {
+    let most = rows.num_rows().min(from + BATCH_ROWS);
+    if weigh(rows, from, most) < BATCH_BYTES {
+        return (most == from + BATCH_ROWS).then_some(most);
+    }
+    // The first end at which it weighs enough.
+    let (mut below, mut enough) = (from, most);
+    while below + 1 < enough {
+        let middle = usize::midpoint(below, enough);
+        if weigh(rows, from, middle) < BATCH_BYTES {
+            below = middle;
+        } else {
+            enough = middle;
+        }
+    }
+    Some(enough)
+}
+
+/// How many bytes the texts and lists of some rows take.
+fn weigh(rows: &RecordBatch, from: usize, to: usize) -> usize {
+    rows.columns().iter().map(|column| weigh_column(column, from, to)).sum()
+}
+
+fn weigh_column(column: &ArrayRef, from: usize, to: usize) -> usize {
+    let span = |offsets: &[i32]| usize::try_from(offsets[to] - offsets[from]).unwrap_or(0);
+    if let Some(text) = column.as_string_opt::<i32>() {
+        span(text.value_offsets())
+    } else if let Some(bytes) = column.as_binary_opt::<i32>() {
+        span(bytes.value_offsets())
+    } else if let Some(list) = column.as_list_opt::<i32>() {
+        4 * span(list.value_offsets())
+    } else if let Some(map) = column.as_map_opt() {
+        let offsets = map.value_offsets();
+        let at = |row: usize| usize::try_from(offsets[row]).unwrap_or(0);
+        weigh_column(map.keys(), at(from), at(to)) + weigh_column(map.values(), at(from), at(to))
+    } else {
+        0
     }
 }
 
@@ -186,4 +244,35 @@ fn properties(shape: &Shape) -> WriterProperties {
         }
     }
     builder.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::UInt32Array;
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn rows(sizes: &[usize]) -> RecordBatch {
+        let text: StringArray = sizes.iter().map(|&size| Some("x".repeat(size))).collect();
+        let count = u32::try_from(sizes.len()).expect("few");
+        let fields = vec![Field::new("n", DataType::UInt32, false), Field::new("text", DataType::Utf8, false)];
+        let columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from_iter_values(0..count)), Arc::new(text)];
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch")
+    }
+
+    fn cuts(batch: &RecordBatch) -> Vec<usize> {
+        std::iter::successors(cut(batch, 0), |&at| if at < batch.num_rows() { cut(batch, at) } else { None }).collect()
+    }
+
+    #[test]
+    fn batches_end_by_rows_or_by_bytes_and_not_by_how_rows_came() {
+        let small = rows(&vec![10; 2 * BATCH_ROWS + 5]);
+        assert_eq!(cuts(&small), [BATCH_ROWS, 2 * BATCH_ROWS]);
+        let large = rows(&[BATCH_BYTES / 2, BATCH_BYTES / 2, 1, BATCH_BYTES * 3, 7, BATCH_BYTES - 8, 1, 2]);
+        assert_eq!(cuts(&large), [2, 4, 7]);
+        // A slice is weighed as what it shows.
+        assert_eq!(cut(&large.slice(2, 6), 0), Some(2));
+        assert_eq!(weigh(&large.slice(4, 1), 0, 1), 7);
+    }
 }
