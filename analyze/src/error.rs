@@ -53,6 +53,14 @@ pub enum AnalyzeError {
         /// Why.
         source: PolarsError,
     },
+    /// What was asked for could not be put into a file.
+    #[error("cannot write `{what}` as a table")]
+    Export {
+        /// The network.
+        what: String,
+        /// Why.
+        source: PolarsError,
+    },
     /// The dataset lacks what the question is about.
     #[error("{0}")]
     NoData(String),
@@ -68,6 +76,7 @@ impl AnalyzeError {
             Self::NoDataset { .. } | Self::NoData(_) => Exit::NoData,
             Self::File { .. } => Exit::Environment,
             Self::Description { .. } | Self::Format { .. } | Self::Table { .. } => Exit::Format,
+            Self::Export { .. } => Exit::Fault,
             Self::Question(_) => Exit::Usage,
         }
     }

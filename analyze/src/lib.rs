@@ -1,7 +1,9 @@
 //! Opens a dataset and computes query statistics and graph metrics.
 
 mod dataset;
+pub mod draw;
 mod error;
+pub mod export;
 mod frame;
 mod glob;
 pub mod graph;

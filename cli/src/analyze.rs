@@ -1,6 +1,7 @@
 //! `tg analyze`: questions to the dataset of a run.
 
 mod graph;
+mod picture;
 mod routing;
 mod stats;
 
@@ -61,17 +62,24 @@ fn answer(
     context: &Context,
     ask: impl FnOnce(&Dataset) -> Result<Report, AnalyzeError>,
 ) -> Result<Exit, Failure> {
-    let dir = dataset_dir(&source.run, context)?;
-    let failed = |error: &AnalyzeError| {
-        let failure = Failure::from_error(error.exit(), error);
-        match hint(error, &source.run) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
-    let report = Dataset::open(&dir).and_then(|dataset| ask(&dataset)).map_err(|error| failed(&error))?;
+    let dataset = open(source, context)?;
+    let report = ask(&dataset).map_err(|error| failure(&error, source))?;
     emit(&report, output).map_err(|error| Failure::from_error(error.exit(), &error))?;
     Ok(Exit::Ok)
+}
+
+/// Opens the dataset that was named.
+fn open(source: &Source, context: &Context) -> Result<Dataset, Failure> {
+    let dir = dataset_dir(&source.run, context)?;
+    Dataset::open(&dir).map_err(|error| failure(&error, source))
+}
+
+fn failure(error: &AnalyzeError, source: &Source) -> Failure {
+    let failure = Failure::from_error(error.exit(), error);
+    match hint(error, &source.run) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// The folder of the dataset: of a run by its name, or as a path says, which may also be that of a run's folder.
@@ -102,6 +110,6 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         AnalyzeError::NoData(_) => {
             Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
         }
-        AnalyzeError::File { .. } | AnalyzeError::Question(_) => None,
+        AnalyzeError::File { .. } | AnalyzeError::Export { .. } | AnalyzeError::Question(_) => None,
     }
 }

@@ -23,5 +23,6 @@ mod summary;
 mod worked;
 
 pub use csr::{Csr, Graph};
+pub(crate) use network::Sighting;
 pub use network::{Connectivity, Network, Node};
 pub use summary::{GraphOptions, graph};

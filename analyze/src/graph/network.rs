@@ -59,11 +59,12 @@ pub struct Network {
 
 /// What one end saw of the connections between two peers.
 #[derive(Debug, Clone, Copy)]
-struct Sighting {
-    local: u32,
-    remote: u32,
-    direction: u8,
-    times: u64,
+pub(crate) struct Sighting {
+    pub(crate) local: u32,
+    pub(crate) remote: u32,
+    /// 0 unknown, 1 in, 2 out.
+    pub(crate) direction: u8,
+    pub(crate) times: u64,
 }
 
 impl Network {
@@ -83,7 +84,8 @@ impl Network {
         Self::build(dataset, instances, &sightings, Connectivity::Snapshot(label))
     }
 
-    fn build(
+    /// From what was seen of edges between peers: nodes are the instances of the run and whoever was seen with one.
+    pub(crate) fn build(
         dataset: &Dataset,
         instances: &[Instance],
         sightings: &[Sighting],

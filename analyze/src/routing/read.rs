@@ -11,15 +11,15 @@ use crate::frame;
 
 /// The routing table of one peer in one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Dump {
+pub(crate) struct Dump {
     /// When its last entry was written.
-    pub(super) ts: i64,
+    pub(crate) ts: i64,
     /// Its entries, ascending, each once.
-    pub(super) entries: Vec<u32>,
+    pub(crate) entries: Vec<u32>,
 }
 
 /// The tables of a snapshot by their owners.
-pub(super) type Dumps = BTreeMap<u32, Dump>;
+pub(crate) type Dumps = BTreeMap<u32, Dump>;
 
 fn time(name: &str) -> Expr {
     col(name).cast(DataType::Int64)
@@ -48,7 +48,7 @@ pub(super) fn labels(dataset: &Dataset) -> Result<Vec<String>, AnalyzeError> {
 ///
 /// A line that holds a whole table replaces what the same owner wrote before under the same label. Where entries were
 /// written one to a line, nobody can tell one writing from the next: they count together, each once.
-pub(super) fn dumps(dataset: &Dataset, label: &str) -> Result<Dumps, AnalyzeError> {
+pub(crate) fn dumps(dataset: &Dataset, label: &str) -> Result<Dumps, AnalyzeError> {
     let whole = whole_lines(dataset, label)?;
     let mut dumps: Dumps = whole.iter().map(|(&owner, &(ts, ..))| (owner, Dump { ts, entries: Vec::new() })).collect();
     let table = &ROUTING_TABLE;

@@ -3,7 +3,8 @@
 use tg_analyze::graph::GraphOptions;
 use tg_model::Exit;
 
-use super::{Source, answer};
+use super::picture::PictureArgs;
+use super::{Source, answer, open};
 use crate::Context;
 use crate::message::Failure;
 use crate::render::OutputArgs;
@@ -14,7 +15,12 @@ use crate::render::OutputArgs;
 Examples:
   tg analyze graph latest
   tg analyze graph latest --table degrees --format csv
-  tg analyze graph latest --format md -o graph.md")]
+  tg analyze graph latest --format md -o graph.md
+  tg analyze graph latest --draw net.svg --colour-by betweenness
+  tg analyze graph latest --draw degrees.svg --draw-kind ccdf
+  tg analyze graph latest --draw tables.svg --edges rt --at-snapshot ab
+  tg analyze graph latest --export gexf -o net.gexf
+  tg analyze graph latest --export dot -o graphs/       all snapshots, connections and routing tables")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
@@ -22,10 +28,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let options = GraphOptions { seed: args.seed };
+    if args.picture.is_wanted() {
+        let dataset = open(&args.source, context)?;
+        return args.picture.make(&dataset, args.seed, args.output.output.as_deref());
+    }
     answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
 }

@@ -1,9 +1,13 @@
 //! `tg analyze routing`: what the routing tables knew of the network.
 
-use tg_analyze::routing::RoutingOptions;
+use std::path::PathBuf;
+
+use tg_analyze::draw::fill_heat_map;
+use tg_analyze::routing::{Routing, RoutingOptions, report};
 use tg_model::Exit;
 
-use super::{Source, answer};
+use super::picture::{check_ending, write};
+use super::{Source, answer, failure, open};
 use crate::Context;
 use crate::message::Failure;
 use crate::render::OutputArgs;
@@ -14,6 +18,7 @@ use crate::render::OutputArgs;
 Examples:
   tg analyze routing latest
   tg analyze routing latest --snapshot ar --worst 30
+  tg analyze routing latest --draw fill.svg
   tg analyze routing latest --table nodes --format csv -o tables.csv
   tg analyze routing latest --format json | jq '.awareness'
 
@@ -30,11 +35,21 @@ pub(crate) struct Args {
     /// How many of the worst tables to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
+    /// Draw how full the buckets are to this file, `.svg`, instead of answering.
+    #[arg(long, value_name = "FILE")]
+    draw: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let options = RoutingOptions { k: args.k, snapshot: args.snapshot, worst: args.worst };
-    answer(&args.source, &args.output, context, |dataset| tg_analyze::routing::routing(dataset, &options))
+    if let Some(file) = &args.draw {
+        check_ending(file)?;
+        let dataset = open(&args.source, context)?;
+        let routing = Routing::read(&dataset, &options).map_err(|error| failure(&error, &args.source))?;
+        write(file, fill_heat_map(&routing).as_bytes())?;
+        return Ok(Exit::Ok);
+    }
+    answer(&args.source, &args.output, context, |dataset| Ok(report(&Routing::read(dataset, &options)?)))
 }

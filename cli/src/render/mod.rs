@@ -8,4 +8,5 @@ mod output;
 mod terminal;
 
 pub use human::{bytes as human_bytes, nanos as human_nanos};
+pub(crate) use output::publish;
 pub use output::{Format, OutputArgs, RenderError, emit};

@@ -136,7 +136,7 @@ fn render(report: &Report, args: &OutputArgs, ansi: Ansi) -> Result<String, Rend
 }
 
 /// Writes a file whole or not at all.
-fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(PARTIAL);
     let partial = PathBuf::from(partial);

@@ -7,6 +7,7 @@ mod js;
 mod lifecycle;
 mod mistakes;
 mod outcomes;
+mod pictures;
 mod road;
 mod routing;
 mod rust;
