@@ -79,8 +79,10 @@ impl std::fmt::Display for Only {
 pub enum Phase {
     /// Copying files into the archive.
     Archive,
-    /// Reading the archive into tables.
+    /// Reading the archive.
     Dataset,
+    /// Writing the tables; they are counted as files.
+    Tables,
 }
 
 /// How far a collect is.
@@ -102,6 +104,20 @@ pub struct Progress {
     pub of_instances: u64,
     /// Those of the bytes done that an earlier collect had done.
     pub kept_bytes: u64,
+}
+
+impl Progress {
+    /// Nothing is done, and nothing is known of what there is to do.
+    pub(crate) fn begin(phase: Phase) -> Self {
+        Self { phase, bytes: 0, of_bytes: 0, files: 0, of_files: 0, instances: 0, of_instances: 0, kept_bytes: 0 }
+    }
+}
+
+/// Who hears how far a collect is, and who may end it.
+#[derive(Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    pub(crate) progress: &'a (dyn Fn(Progress) + Sync),
+    pub(crate) cancel: &'a CancellationToken,
 }
 
 /// What a collect made.
@@ -143,8 +159,7 @@ pub async fn collect(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: CancellationToken,
 ) -> Result<Collected, CollectError> {
-    fs::create_dir_all(into).map_err(|source| CollectError::Write { path: into.to_owned(), source })?;
-    let _lock = lock(into, run)?;
+    let locked = if into.is_dir() { Some(lock(into, run)?) } else { None };
     let mut listing = source.list(run).await?;
     if let Some(only) = &options.only {
         listing.entries.retain(|entry| only.takes(&entry.owner));
@@ -152,6 +167,13 @@ pub async fn collect(
             return Err(CollectError::NothingMatches { only: only.to_string(), run: run.to_string() });
         }
     }
+    let _lock = if let Some(lock) = locked {
+        lock
+    } else {
+        // The folder is made for a run that is there, and for no other.
+        fs::create_dir_all(into).map_err(|source| CollectError::Write { path: into.to_owned(), source })?;
+        lock(into, run)?
+    };
     let (files, bytes) = (listing.entries.len() as u64, listing.entries.iter().map(|entry| entry.size).sum());
     let paths = Arc::new(Paths::new(into));
     let job = store::Job { source, run, paths: paths.clone(), jobs: options.jobs, progress, cancel: &cancel };
@@ -178,7 +200,7 @@ pub async fn collect(
         *collected.notes.entry(note.reason.clone()).or_default() += 1;
     }
     if options.dataset {
-        let written = make::make(&archive, run, into, options.jobs, progress, &cancel).await?;
+        let written = make::make(&archive, run, into, bytes, options.jobs, progress, &cancel).await?;
         collected.dataset = Some(into.join(DATASET_DIR));
         collected.files = written.files;
         collected.bytes = written.bytes;

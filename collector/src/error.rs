@@ -44,7 +44,7 @@ pub enum CollectError {
     },
     /// The disk is full.
     #[error(
-        "no space is left for `{path}`: about {needs} more are needed{free}",
+        "no space is left for `{path}`: about {needs} are needed{free}",
         path = path.display(),
         needs = mebibytes(*needs_bytes),
         free = free_bytes.map_or_else(String::new, |free| format!(", and {} are free", mebibytes(free)))

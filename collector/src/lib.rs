@@ -15,4 +15,5 @@ pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
 pub use source::archive::ZipFile;
 pub use source::folder::Folder;
+pub use source::tgz::{TarFile, archive};
 pub use source::{Body, Entry, Listing, Owner, Source, SourceNote, Task};

@@ -14,29 +14,17 @@ use crate::dataset::build::build;
 use crate::dataset::finish::Written;
 use crate::error::CollectError;
 
-/// The waiting rows and the tables take no more disk than this many times the archive, as far as was measured.
-pub(super) const DISK_PER_ARCHIVE: u64 = 4;
-
 /// Makes the dataset from the archive and puts it in its place.
 pub(super) async fn make(
     archive: &Path,
     run: &RunId,
     into: &Path,
+    outputs_bytes: u64,
     jobs: usize,
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Written, CollectError> {
-    let nothing = Progress {
-        phase: Phase::Dataset,
-        bytes: 0,
-        of_bytes: 0,
-        files: 0,
-        of_files: 0,
-        instances: 0,
-        of_instances: 0,
-        kept_bytes: 0,
-    };
-    let (tell, told) = watch::channel(nothing);
+    let (tell, told) = watch::channel(Progress::begin(Phase::Dataset));
     let (archive, run, cancel) = (archive.to_owned(), run.clone(), cancel.clone());
     let partial = into.join(format!("{DATASET_DIR}{PARTIAL}"));
     let target = into.join(DATASET_DIR);
@@ -52,7 +40,7 @@ pub(super) async fn make(
                     jobs,
                     &|at| {
                         tell.send_if_modified(|told| {
-                            let newer = at.bytes >= told.bytes;
+                            let newer = at.phase != told.phase || at.bytes >= told.bytes;
                             if newer {
                                 *told = at;
                             }
@@ -65,7 +53,7 @@ pub(super) async fn make(
         let written = match made {
             Ok(written) => written,
             Err(error) => {
-                let error = space::dataset_failed(error, &partial, &archive);
+                let error = space::dataset_failed(error, &partial, outputs_bytes);
                 // What is half made is of no use; the archive is kept.
                 clear(&partial)?;
                 return Err(error);

@@ -42,7 +42,7 @@ fn whole_bytes(bytes: f64) -> u64 {
 }
 
 /// An error of making the dataset; if the disk is full, with what is needed.
-pub(super) fn dataset_failed(error: CollectError, partial: &Path, archive: &Path) -> CollectError {
+pub(super) fn dataset_failed(error: CollectError, partial: &Path, outputs_bytes: u64) -> CollectError {
     let full = {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         let mut found = None;
@@ -56,11 +56,11 @@ pub(super) fn dataset_failed(error: CollectError, partial: &Path, archive: &Path
     };
     let Some(kind) = full else { return error };
     let used = used(partial);
-    let packed = fs::metadata(archive).map_or(0, |meta| meta.len());
-    // Measured: waiting rows and tables together stay below this many times the archive.
-    let needs_bytes = (packed.saturating_mul(super::make::DISK_PER_ARCHIVE)).saturating_sub(used).max(LEAST_BYTES);
+    // Measured: waiting rows and tables together take about what the outputs take.
+    let needs_bytes = outputs_bytes.max(used + LEAST_BYTES);
+    // What was half made is removed.
     let free_bytes = free(partial).map(|free| free + used);
-    CollectError::Full { path: partial.to_owned(), needs_bytes: needs_bytes + used, free_bytes, source: kind.into() }
+    CollectError::Full { path: partial.to_owned(), needs_bytes, free_bytes, source: kind.into() }
 }
 
 /// The bytes of all files below a folder.

@@ -15,7 +15,7 @@ use super::instances::Instances;
 use super::scratch::Scratch;
 use super::segment::{Part, Segment, Shapes, T};
 use crate::archive::read::{Archive, Packed};
-use crate::collect::{Phase, Progress};
+use crate::collect::{Phase, Progress, Watch};
 use crate::error::CollectError;
 use crate::read::facts::Facts;
 use crate::read::file::{self, Counts, FileAt};
@@ -46,14 +46,10 @@ struct Content {
 impl Content {
     fn at_the_beginning(&self) -> Progress {
         Progress {
-            phase: Phase::Dataset,
-            bytes: 0,
             of_bytes: self.bytes,
-            files: 0,
             of_files: self.members.iter().map(|(_, files)| files.len() as u64).sum(),
-            instances: 0,
             of_instances: self.members.len() as u64,
-            kept_bytes: 0,
+            ..Progress::begin(Phase::Dataset)
         }
     }
 }
@@ -160,7 +156,7 @@ pub(crate) fn build(
         facts.extend(told);
     }
     instances.learn(facts);
-    let written = finish::write(dir, run, &shapes, &scratch, parts, &instances, cancel)?;
+    let written = finish::write(dir, run, &shapes, &scratch, parts, &instances, Watch { progress, cancel })?;
     std::fs::remove_dir_all(&scratch_dir).map_err(|source| CollectError::Write { path: scratch_dir, source })?;
     Ok(written)
 }

@@ -26,6 +26,7 @@ use super::scratch::Scratch;
 use super::segment::{Part, Shapes, T};
 use super::sort::Sorter;
 use super::write::{Part as File, TableWriter};
+use crate::collect::{Phase, Progress, Watch};
 use crate::error::CollectError;
 
 /// What a dataset holds.
@@ -65,11 +66,12 @@ pub(crate) fn write(
     scratch: &Arc<Scratch>,
     mut parts: Vec<Part>,
     instances: &Instances,
-    cancel: &CancellationToken,
+    watch: Watch<'_>,
 ) -> Result<Written, CollectError> {
     let table = TableWriter::new(dir, run.as_str(), &Shape::of(&PEERS));
     let (peers, table) = Peers::number(&mut parts, instances, scratch, table)?;
     let start = instances.start();
+    let Watch { progress, cancel } = watch;
     let written = Written::default();
     let mut finish = Finish { dir, run, shapes, scratch, parts, instances, peers, start, written, cancel };
 
@@ -87,7 +89,8 @@ pub(crate) fn write(
     finish.small(&shape, &mut rows)?;
     finish.close(PEERS.name, table)?;
 
-    for t in T::ALL {
+    for (done, t) in (0_u64..).zip(T::ALL) {
+        progress(Progress { files: done, of_files: T::ALL.len() as u64, ..Progress::begin(Phase::Tables) });
         match t {
             T::Steps => finish.lookups()?,
             T::ConnEvents => finish.connections()?,

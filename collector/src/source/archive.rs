@@ -1,5 +1,6 @@
 //! A zip archive as a source: ours, or one that the predecessor made.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
@@ -34,35 +35,48 @@ impl ZipFile {
         let broken = |source| CollectError::Archive { path: self.path.clone(), source };
         let mut listing = Listing::default();
         let mut found: Vec<Found> = Vec::new();
+        let mut places: Vec<Extent> = Vec::new();
         for index in 0..zip.len() {
             let file = zip.by_index_raw(index).map_err(broken)?;
             if file.is_dir() {
                 continue;
             }
-            let method = match file.compression() {
-                CompressionMethod::Stored => 's',
-                CompressionMethod::Deflated => 'd',
+            let mut refuse = |text: String| {
+                let path = names::safe(file.name_raw());
+                listing.notes.push(SourceNote::new(&path, "unreadable", text));
+            };
+            let deflated = match file.compression() {
+                CompressionMethod::Stored => false,
+                CompressionMethod::Deflated => true,
                 other => {
-                    let path = names::safe(file.name_raw());
-                    listing.notes.push(SourceNote::new(&path, "unreadable", format!("it is packed by {other:?}")));
+                    refuse(format!("it is packed by {other:?}"));
                     continue;
                 }
             };
             let (size, packed) = (file.size(), file.compressed_size());
-            let fits = if method == 's' { size == packed } else { size <= packed.saturating_mul(MOST_RATIO) + 1024 };
+            let fits = if deflated { size <= packed.saturating_mul(MOST_RATIO) + 1024 } else { size == packed };
             let Some(start) = file.data_start().filter(|_| fits && !file.encrypted()) else {
-                let path = names::safe(file.name_raw());
-                listing.notes.push(SourceNote::new(&path, "unreadable", "its header cannot be true"));
+                refuse("its header cannot be true".to_owned());
                 continue;
             };
-            let locator = format!("{method} {start} {packed} {size} {}", file.crc32());
+            let place = Extent { deflated, start, packed, size, crc: file.crc32() };
+            places.push(place);
             found.push(Found {
                 key: file.name_raw().to_vec(),
                 size,
-                version: Some(format!("{} {written}", file.crc32())),
-                locator,
+                version: Some(format!("{} {written}", place.crc)),
+                locator: place.to_string(),
             });
         }
+        let shared = shared_places(&mut places);
+        found.retain(|found| {
+            let alone = Extent::parse(&found.locator).is_some_and(|place| !shared.contains(&place.start));
+            if !alone {
+                let text = "its bytes are those of another file as well, as in a bomb";
+                listing.notes.push(SourceNote::new(&names::safe(&found.key), "unreadable", text));
+            }
+            alone
+        });
         let any = keys::sort_out(run, found, &mut listing);
         if !any {
             return Err(CollectError::NotFound { run: run.to_string(), place: self.place() });
@@ -73,21 +87,75 @@ impl ZipFile {
 
     fn content(&self, entry: &Entry) -> Result<Body, CollectError> {
         let read = |source| CollectError::Read { path: self.path.clone(), source };
-        let mut parts = entry.locator.split(' ');
-        let deflated = parts.next() == Some("d");
-        let numbers: Vec<u64> = parts.filter_map(|part| part.parse().ok()).collect();
-        let [start, packed, size, crc] = numbers[..] else {
+        let Some(packed) = Extent::parse(&entry.locator) else {
             return Err(CollectError::Fault(format!("`{}` is no place in an archive", entry.locator)));
         };
         let file = File::open(&self.path).map_err(read)?;
-        let whole = file.metadata().map_err(read)?.len();
-        let mut shared = SharedFile::new(Arc::new(file), whole);
-        io::Seek::seek(&mut shared, io::SeekFrom::Start(start)).map_err(read)?;
-        let raw = shared.take(packed);
-        let inner: Box<dyn Read + Send> =
-            if deflated { Box::new(flate2::read::DeflateDecoder::new(raw)) } else { Box::new(raw) };
-        Ok(Box::new(Checked { inner, left: size, hash: crc32fast::Hasher::new(), crc }))
+        packed.open(Arc::new(file)).map_err(read)
     }
+}
+
+/// Where a file lies in an archive, as the locator of its entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) deflated: bool,
+    pub(super) start: u64,
+    pub(super) packed: u64,
+    pub(super) size: u64,
+    pub(super) crc: u32,
+}
+
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let method = if self.deflated { 'd' } else { 's' };
+        write!(f, "{method} {} {} {} {}", self.start, self.packed, self.size, self.crc)
+    }
+}
+
+impl Extent {
+    pub(super) fn parse(locator: &str) -> Option<Self> {
+        let (method, rest) = locator.split_once(' ')?;
+        let mut numbers = rest.split(' ').map(str::parse::<u64>);
+        let mut next = || numbers.next()?.ok();
+        Some(Self {
+            deflated: method == "d",
+            start: next()?,
+            packed: next()?,
+            size: next()?,
+            crc: u32::try_from(next()?).ok()?,
+        })
+    }
+
+    /// Its content; what is not as its header says is an error where it is met.
+    pub(super) fn open(self, file: Arc<File>) -> io::Result<Body> {
+        let whole = file.metadata()?.len();
+        let mut shared = SharedFile::new(file, whole);
+        io::Seek::seek(&mut shared, io::SeekFrom::Start(self.start))?;
+        let raw = shared.take(self.packed);
+        let inner: Box<dyn Read + Send> =
+            if self.deflated { Box::new(flate2::read::DeflateDecoder::new(raw)) } else { Box::new(raw) };
+        Ok(Box::new(Checked { inner, left: self.size, hash: crc32fast::Hasher::new(), crc: self.crc }))
+    }
+}
+
+/// When a file was written.
+pub(super) fn written(meta: &std::fs::Metadata) -> String {
+    format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())
+}
+
+/// Where the files begin whose bytes lie within those of another: a small archive of such files could be unpacked to
+/// any size.
+fn shared_places(places: &mut [Extent]) -> BTreeSet<u64> {
+    places.sort_by_key(|place| place.start);
+    let mut shared = BTreeSet::new();
+    let mut end = 0;
+    for place in places.iter().filter(|place| place.packed > 0) {
+        if place.start < end {
+            shared.insert(place.start);
+        }
+        end = end.max(place.start.saturating_add(place.packed));
+    }
+    shared
 }
 
 /// Opens it and says when it was written.
@@ -97,7 +165,7 @@ fn open(path: &Path) -> Result<(ZipArchive<SharedFile>, String), CollectError> {
     let meta = file.metadata().map_err(read)?;
     let zip = ZipArchive::new(SharedFile::new(Arc::new(file), meta.len()))
         .map_err(|source| CollectError::Archive { path: path.to_owned(), source })?;
-    Ok((zip, format!("{}.{:09}", meta.mtime(), meta.mtime_nsec())))
+    Ok((zip, written(&meta)))
 }
 
 impl Source for ZipFile {
@@ -124,7 +192,7 @@ struct Checked {
     inner: Box<dyn Read + Send>,
     left: u64,
     hash: crc32fast::Hasher,
-    crc: u64,
+    crc: u32,
 }
 
 impl Read for Checked {
@@ -136,7 +204,7 @@ impl Read for Checked {
             if !buffer.is_empty() && self.inner.read(&mut more)? > 0 {
                 return bad("the file in the archive is larger than its header says");
             }
-            if u64::from(self.hash.clone().finalize()) != self.crc {
+            if self.hash.clone().finalize() != self.crc {
                 return bad("the file in the archive has another checksum than its header says");
             }
             return Ok(0);

@@ -39,7 +39,11 @@ impl Folder {
     pub fn find(path: impl Into<PathBuf>, run: &RunId) -> Result<Self, CollectError> {
         let path = path.into();
         let by_plan = fs::read_dir(&path)
-            .map_err(|source| CollectError::Read { path: path.clone(), source })?
+            .map_err(|source| CollectError::Source {
+                what: "look for the run".to_owned(),
+                place: format!("folder `{}`", path.display()),
+                source: source.into(),
+            })?
             .filter_map(|child| Some(child.ok()?.path().join(run.as_str())));
         let mut places: Vec<PathBuf> = by_plan.filter(|dir| dir.is_dir()).collect();
         places.sort();

@@ -51,7 +51,7 @@ pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, list
 }
 
 /// What follows the run in a key: the run comes first, or after the plan.
-fn below_run<'a>(key: &'a [u8], run: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn below_run<'a>(key: &'a [u8], run: &[u8]) -> Option<&'a [u8]> {
     let strip = |key: &'a [u8]| key.strip_prefix(run)?.strip_prefix(b"/");
     strip(key).or_else(|| {
         let slash = memchr::memchr(b'/', key)?;

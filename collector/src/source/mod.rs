@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod folder;
 pub(crate) mod keys;
 pub(crate) mod names;
+pub(crate) mod tgz;
 
 use std::io::Read;
 use std::pin::Pin;

@@ -1,0 +1,116 @@
+//! How far a collect is, on stderr: a line that moves on a terminal, a line now and then elsewhere.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tg_collector::{Phase, Progress};
+
+/// How often a plain line is written.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows progress until it is ended.
+pub(super) struct Shown {
+    bar: ProgressBar,
+    terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Option<Phase>,
+    /// When the phase began, and how many bytes were done then.
+    began: Instant,
+    began_bytes: u64,
+    told: Instant,
+}
+
+impl Shown {
+    pub(super) fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:16} {wide_msg}") {
+            bar.set_style(style);
+        }
+        let now = Instant::now();
+        Self { bar, terminal, state: Mutex::new(State { phase: None, began: now, began_bytes: 0, told: now }) }
+    }
+
+    pub(super) fn update(&self, at: Progress) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if state.phase != Some(at.phase) {
+            let told = state.told;
+            *state = State { phase: Some(at.phase), began: Instant::now(), began_bytes: at.bytes, told };
+        }
+        let (done, total) = if at.of_bytes > 0 { (at.bytes, at.of_bytes) } else { (at.files, at.of_files) };
+        if self.terminal {
+            self.bar.set_length(total);
+            self.bar.set_position(done);
+            self.bar.set_message(words(at, state.began.elapsed(), state.began_bytes));
+        } else if state.told.elapsed() >= PLAIN_EVERY {
+            state.told = Instant::now();
+            // With stderr gone there is nobody left to tell.
+            let _gone = writeln!(anstream::stderr(), "{}", words(at, state.began.elapsed(), state.began_bytes));
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `archiving: 12 of 100 instances, 1.20 GiB of 3.00 GiB, 120 MiB/s, 15 seconds left`.
+fn words(at: Progress, since: Duration, began_bytes: u64) -> String {
+    let doing = match at.phase {
+        Phase::Archive => "archiving",
+        Phase::Dataset => "reading",
+        Phase::Tables => return format!("writing tables: {} of {}", at.files, at.of_files),
+    };
+    let mut text = format!(
+        "{doing}: {} of {} instances, {} of {}",
+        at.instances,
+        at.of_instances,
+        HumanBytes(at.bytes),
+        HumanBytes(at.of_bytes)
+    );
+    // What an earlier collect had fetched came for nothing.
+    let fetched = at.bytes.saturating_sub(began_bytes.max(at.kept_bytes));
+    if since >= Duration::from_secs(1) && fetched > 0 {
+        let bytes_per_s = fetched as f64 / since.as_secs_f64();
+        let left = at.of_bytes.saturating_sub(at.bytes) as f64 / bytes_per_s;
+        let rate = HumanBytes(whole(bytes_per_s));
+        text = format!("{text}, {rate}/s, {} left", HumanDuration(Duration::from_secs(whole(left.ceil()))));
+    }
+    text
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate or a time is positive and small")]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_much_how_fast_and_how_long() {
+        let mib = 1 << 20;
+        let at = Progress {
+            phase: Phase::Archive,
+            bytes: 300 * mib,
+            of_bytes: 500 * mib,
+            files: 6,
+            of_files: 10,
+            instances: 3,
+            of_instances: 5,
+            kept_bytes: 100 * mib,
+        };
+        assert_eq!(
+            words(at, Duration::from_secs(2), 0),
+            "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB, 100.00 MiB/s, 2 seconds left"
+        );
+        assert_eq!(words(at, Duration::from_millis(1), 0), "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB");
+    }
+}

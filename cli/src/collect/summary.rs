@@ -1,0 +1,139 @@
+//! What a collect has made, on a screen at most.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+use tg_collector::Collected;
+use tg_model::RunId;
+
+use crate::text::{clean, count};
+
+/// More tables than this are only counted.
+const MOST_TABLES: usize = 30;
+/// More reasons than this are only counted.
+const MOST_REASONS: usize = 6;
+/// The columns of a terminal that nobody has widened.
+const WIDTH: usize = 78;
+
+/// Says what was collected, where it is, and what to type next.
+pub(super) fn write(out: &mut dyn Write, run: &RunId, into: &Path, collected: &Collected) -> io::Result<()> {
+    let mut first = format!("{} files, {}", HumanCount(collected.files), HumanBytes(collected.bytes));
+    if collected.dataset.is_some() {
+        first = format!("{first}, {} lines", HumanCount(collected.lines));
+    }
+    writeln!(out, "Collected {run}: {first}")?;
+    if collected.unchanged {
+        writeln!(out, "  nothing has changed at the source; no file was fetched again")?;
+    } else if collected.kept_files > 0 {
+        let kept = HumanCount(collected.kept_files);
+        writeln!(out, "  {kept} of the files were there from an earlier collect and were not fetched again")?;
+    }
+    if !collected.outcomes.is_empty() {
+        let outcomes: Vec<String> =
+            collected.outcomes.iter().map(|(word, n)| format!("{} {word}", HumanCount(*n))).collect();
+        writeln!(out, "  instances  {}", outcomes.join(", "))?;
+    }
+    if !collected.rows.is_empty() {
+        writeln!(out, "  rows")?;
+        let cells: Vec<(String, String)> = collected
+            .rows
+            .iter()
+            .take(MOST_TABLES)
+            .map(|(table, rows)| (short(table), HumanCount(*rows).to_string()))
+            .collect();
+        in_columns(out, &cells)?;
+        if collected.rows.len() > MOST_TABLES {
+            writeln!(out, "    and {}", count((collected.rows.len() - MOST_TABLES) as u64, "other table"))?;
+        }
+    }
+    notes(out, collected)?;
+    if let Some(archive) = &collected.archive {
+        writeln!(out, "  archive    {} ({})", archive.display(), HumanBytes(collected.archive_bytes))?;
+    }
+    if let Some(dataset) = &collected.dataset {
+        writeln!(out, "  dataset    {}", dataset.display())?;
+        // A run's folder is named by its id; any other is named by its path.
+        let name = if into.file_name().is_some_and(|name| name == run.as_str()) {
+            run.to_string()
+        } else {
+            into.display().to_string()
+        };
+        writeln!(out, "Next: tg analyze stats {name}")?;
+    }
+    Ok(())
+}
+
+/// A table of a plan's own may be called anything.
+fn short(table: &str) -> String {
+    const MOST: usize = 32;
+    let table = clean(table);
+    if table.chars().count() <= MOST {
+        return table;
+    }
+    table.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+/// Names and numbers, in as many columns as fit, downwards.
+fn in_columns(out: &mut dyn Write, cells: &[(String, String)]) -> io::Result<()> {
+    let longest = |of: fn(&(String, String)) -> &String| cells.iter().map(|cell| of(cell).chars().count()).max();
+    let (names, numbers) = (longest(|cell| &cell.0).unwrap_or(0), longest(|cell| &cell.1).unwrap_or(0));
+    let columns = ((WIDTH - 4) / (names + numbers + 5)).max(1);
+    let lines = cells.len().div_ceil(columns);
+    for line in 0..lines {
+        let row: Vec<String> = cells
+            .iter()
+            .skip(line)
+            .step_by(lines)
+            .map(|(name, number)| format!("{name:names$}  {number:>numbers$}"))
+            .collect();
+        writeln!(out, "    {}", row.join("   "))?;
+    }
+    Ok(())
+}
+
+fn notes(out: &mut dyn Write, collected: &Collected) -> io::Result<()> {
+    let total: u64 = collected.notes.values().sum();
+    if total == 0 {
+        return Ok(());
+    }
+    let whole = if collected.dataset.is_some() { ": table `notes` has file and line" } else { "" };
+    writeln!(out, "  notes      {} on what was not read or was odd{whole}", HumanCount(total))?;
+    let mut reasons: Vec<_> = collected.notes.iter().collect();
+    reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let cells: Vec<(String, String)> =
+        reasons.iter().take(MOST_REASONS).map(|(reason, n)| (short(reason), HumanCount(**n).to_string())).collect();
+    in_columns(out, &cells)?;
+    if reasons.len() > MOST_REASONS {
+        writeln!(out, "    and {}", count((reasons.len() - MOST_REASONS) as u64, "other reason"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_summary_of_many_tables_and_reasons_fits_a_screen() {
+        let collected = Collected {
+            files: 12_345,
+            bytes: 5 << 30,
+            lines: 1_234_567,
+            kept_files: 3,
+            archive: Some(PathBuf::from("/x/outputs.zip")),
+            dataset: Some(PathBuf::from("/x/dataset")),
+            rows: (0..60).map(|n| (format!("table_{n:02}"), n * 100_000)).collect(),
+            notes: (0..20).map(|n| (format!("reason-{n}"), n + 1)).collect(),
+            outcomes: [("ok", 9), ("failed", 1)].into(),
+            ..Collected::default()
+        };
+        let mut out = Vec::new();
+        write(&mut out, &"r1".parse().expect("a good id"), Path::new("/x/r1"), &collected).expect("memory");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(text.lines().count() <= 23 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("Next: tg analyze stats r1"), "{text}");
+    }
+}
