@@ -97,8 +97,8 @@ fn notes(out: &mut dyn Write, collected: &Collected) -> io::Result<()> {
     if total == 0 {
         return Ok(());
     }
-    let whole = if collected.dataset.is_some() { ": table `notes` has file and line" } else { "" };
-    writeln!(out, "  notes      {} on what was not read or was odd{whole}", HumanCount(total))?;
+    let each = if collected.dataset.is_some() { ", each in table `notes`" } else { "" };
+    writeln!(out, "  notes      {} on what was not read or was odd{each}", HumanCount(total))?;
     let mut reasons: Vec<_> = collected.notes.iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let cells: Vec<(String, String)> =
