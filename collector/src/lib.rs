@@ -8,6 +8,9 @@ mod archive;
 mod collect;
 mod dataset;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod read;
 mod source;
 

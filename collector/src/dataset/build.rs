@@ -18,9 +18,8 @@ use crate::archive::read::{Archive, Packed};
 use crate::collect::{Phase, Progress, Watch};
 use crate::error::CollectError;
 use crate::read::facts::Facts;
-use crate::read::file::{self, Counts, FileAt};
+use crate::read::file::{self, Counts, FileAt, Repeats};
 use crate::read::lines::Lines;
-use crate::read::said::Said;
 use crate::source::SourceNote;
 
 /// Rows that wait in memory; more wait on disk.
@@ -238,17 +237,17 @@ fn read_instance(
     tell: &Tell<'_>,
 ) -> Result<Facts, CollectError> {
     let mut facts = Facts { instance, ..Facts::default() };
-    let mut said = Said::new(segment.scratch());
+    let mut repeats = Repeats::new(segment.scratch());
     for member in files {
         let path = format!("{id}/{}", member.name);
         let at = FileAt { instance, file_id: member.file_id, name: &member.name, path: &path };
         let content = Told { inner: archive.content(&member.packed)?, tell, untold: 0 };
-        let read = file::read(segment, &mut facts, &mut said, at, content);
+        let read = file::read(segment, &mut facts, &mut repeats, at, content);
         if tell.cancel.is_cancelled() {
             return Err(CollectError::Cancelled);
         }
         read?;
-        said.check()?;
+        repeats.check()?;
         tell.add(0, 1, 0);
     }
     Ok(facts)

@@ -224,6 +224,7 @@ impl Instances {
                 .put(evidence.exit_code())
                 .put(signal)
                 .put(None::<&str>)
+                .put(own.map_or(&[][..], |own| own.phases.as_slice()))
                 .end();
             outcomes.push(outcome);
         }

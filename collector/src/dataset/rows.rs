@@ -21,6 +21,7 @@ pub(crate) enum Value<'a> {
     Float(f64),
     Bytes(&'a [u8]),
     Map(&'a [(String, String)]),
+    I64Map(&'a [(String, i64)]),
     List(&'a [u32]),
 }
 
@@ -45,6 +46,18 @@ impl<'a> From<&'a str> for Value<'a> {
 impl<'a> From<&'a [u8; 32]> for Value<'a> {
     fn from(value: &'a [u8; 32]) -> Self {
         Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a [(String, i64)]> for Value<'a> {
+    fn from(value: &'a [(String, i64)]) -> Self {
+        Self::I64Map(value)
     }
 }
 
@@ -176,6 +189,16 @@ impl Column {
                     b.keys().append_value(key);
                     b.values().append_value(value);
                     bytes += key.len() + value.len() + 9;
+                }
+                append_map(b, true);
+                return bytes;
+            }
+            (Self::I64Map(b), Value::I64Map(v)) => {
+                let mut bytes = 5;
+                for (key, value) in v {
+                    b.keys().append_value(key);
+                    b.values().append_value(*value);
+                    bytes += key.len() + 13;
                 }
                 append_map(b, true);
                 return bytes;

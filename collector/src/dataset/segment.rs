@@ -25,6 +25,12 @@ pub(crate) enum T {
     RtDumps,
     RtEvents,
     GcpResults,
+    TableHealth,
+    Readings,
+    PubsubTrace,
+    PubsubCounts,
+    PubsubTopology,
+    PeerScores,
     PeerFacts,
     RunEvents,
     Copies,
@@ -34,7 +40,7 @@ pub(crate) enum T {
 }
 
 impl T {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Events,
         Self::Metrics,
         Self::Steps,
@@ -44,6 +50,12 @@ impl T {
         Self::RtDumps,
         Self::RtEvents,
         Self::GcpResults,
+        Self::TableHealth,
+        Self::Readings,
+        Self::PubsubTrace,
+        Self::PubsubCounts,
+        Self::PubsubTopology,
+        Self::PeerScores,
         Self::PeerFacts,
         Self::RunEvents,
         Self::Copies,
@@ -63,6 +75,12 @@ impl T {
             Self::RtDumps => &table::RT_DUMPS,
             Self::RtEvents => &table::RT_EVENTS,
             Self::GcpResults => &table::GCP_RESULTS,
+            Self::TableHealth => &table::TABLE_HEALTH,
+            Self::Readings => &table::READINGS,
+            Self::PubsubTrace => &table::PUBSUB_TRACE,
+            Self::PubsubCounts => &table::PUBSUB_COUNTS,
+            Self::PubsubTopology => &table::PUBSUB_TOPOLOGY,
+            Self::PeerScores => &table::PEER_SCORES,
             Self::PeerFacts => &table::PEER_FACTS,
             Self::RunEvents => &table::RUN_EVENTS,
             Self::Copies => &table::COPIES,

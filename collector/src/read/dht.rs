@@ -11,7 +11,7 @@ use super::{At, Fate, peer};
 use crate::dataset::segment::{Segment, T};
 
 /// A line as a record of this shape, or why it is none.
-fn parse<'a, L: Deserialize<'a>>(line: &'a str) -> Result<L, Fate> {
+pub(super) fn parse<'a, L: Deserialize<'a>>(line: &'a str) -> Result<L, Fate> {
     if line.trim().is_empty() {
         return Err(Fate::Noted("blank-line"));
     }
@@ -27,7 +27,7 @@ macro_rules! parsed {
         }
     };
 }
-use parsed;
+pub(super) use parsed;
 
 pub(crate) use lookups::{lookup, query};
 pub(crate) use rt_events::rt_event;
@@ -41,8 +41,9 @@ struct Peer<'a> {
 
 #[derive(Deserialize)]
 struct Edge<'a> {
+    #[serde(alias = "T")]
     ts: Ns,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "M")]
     msg: Text<'a>,
     #[serde(borrow, alias = "From", alias = "Node")]
     from: Text<'a>,

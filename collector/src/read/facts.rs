@@ -26,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) role: Option<String>,
     pub(crate) dialable: Option<bool>,
     pub(crate) params: Vec<(String, String)>,
+    /// When it told of a phase, by name.
+    pub(crate) phases: Vec<(String, i64)>,
     pub(crate) plan: Option<String>,
     pub(crate) case: Option<String>,
     /// Its metrics speak of records that it provided.

@@ -1,12 +1,15 @@
 //! One file of an instance, line by line.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::facts::Facts;
 use super::lines::Lines;
+use super::pubsub::Copied;
 use super::rule::Rule;
 use super::said::Said;
-use super::{At, Fate, dht, metrics, records, run_out};
+use super::{At, Fate, dht, early, metrics, pubsub, records, run_out};
+use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, T};
 use crate::error::CollectError;
 
@@ -24,6 +27,28 @@ pub(crate) struct FileAt<'a> {
     pub(crate) path: &'a str,
 }
 
+/// A file that is one document is not read above this.
+const LONGEST_DOCUMENT: u64 = 64 << 20;
+
+/// The records of an instance that another of its files may tell again.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    said: Said,
+    copied: Copied,
+}
+
+impl Repeats {
+    pub(crate) fn new(scratch: &Arc<Scratch>) -> Self {
+        Self { said: Said::new(scratch), copied: Copied::default() }
+    }
+
+    /// Whether the records that did not fit in memory could be written and read.
+    pub(crate) fn check(&mut self) -> Result<(), CollectError> {
+        self.said.check()?;
+        self.copied.check()
+    }
+}
+
 /// How many lines met which fate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -37,14 +62,14 @@ pub(crate) struct Counts {
 pub(crate) fn read(
     segment: &mut Segment,
     facts: &mut Facts,
-    said: &mut Said,
+    repeats: &mut Repeats,
     file: FileAt<'_>,
     content: impl Read,
 ) -> Result<(), CollectError> {
     let mut lines = Lines::new(content);
     let mut counts = Counts::default();
     let mut rule = Rule::Binary;
-    let read = whole(segment, facts, said, file, &mut lines, &mut counts, &mut rule)?;
+    let read = whole(segment, facts, repeats, file, &mut lines, &mut counts, &mut rule)?;
     let (size, sha) = match read {
         Ok(()) => match lines.finish() {
             Ok(end) => end,
@@ -76,7 +101,7 @@ pub(crate) fn read(
 fn whole(
     segment: &mut Segment,
     facts: &mut Facts,
-    said: &mut Said,
+    repeats: &mut Repeats,
     file: FileAt<'_>,
     lines: &mut Lines<impl Read>,
     counts: &mut Counts,
@@ -86,8 +111,13 @@ fn whole(
         Ok(head) => *rule = Rule::of(file.name, head),
         Err(error) => return Ok(Err(error)),
     }
-    if *rule == Rule::Binary {
-        return Ok(Ok(()));
+    match *rule {
+        Rule::Binary => return Ok(Ok(())),
+        Rule::Trace { packed } => {
+            return pubsub::trace(segment, facts, &mut repeats.copied, file, packed, lines.rest(), counts);
+        }
+        Rule::Aggregate | Rule::Topology => return Ok(document(segment, facts, rule, file, lines)),
+        _ => {}
     }
     loop {
         let line = match lines.next_line() {
@@ -103,7 +133,7 @@ fn whole(
         } else {
             match str::from_utf8(line.bytes) {
                 Err(_) => Fate::Noted("not-utf8"),
-                Ok(text) => dispatch(segment, facts, said, rule, file, at, text),
+                Ok(text) => dispatch(segment, facts, repeats, rule, file, at, text),
             }
         };
         counts.lines += 1;
@@ -121,17 +151,41 @@ fn whole(
     }
 }
 
+/// Reads a file that is one document. It has no lines: its rows stand for the whole file.
+fn document(
+    segment: &mut Segment,
+    facts: &mut Facts,
+    rule: &Rule,
+    file: FileAt<'_>,
+    lines: &mut Lines<impl Read>,
+) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    lines.rest().take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes)?;
+    let text = str::from_utf8(&bytes).ok().filter(|_| bytes.len() as u64 <= LONGEST_DOCUMENT);
+    let fate = match text {
+        None if bytes.len() as u64 > LONGEST_DOCUMENT => Fate::Noted("long-document"),
+        None => Fate::Noted("not-utf8"),
+        Some(text) if *rule == Rule::Topology => pubsub::topology(segment, file, text),
+        Some(text) => pubsub::aggregate(segment, facts, file, text),
+    };
+    if let Fate::Noted(reason) = fate {
+        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(NOTE_BYTES)]);
+        note(segment, Some(file.instance), file.file_id, 0, file.path, reason, &head);
+    }
+    Ok(())
+}
+
 fn dispatch(
     segment: &mut Segment,
     facts: &mut Facts,
-    said: &mut Said,
+    repeats: &mut Repeats,
     rule: &Rule,
     file: FileAt<'_>,
     at: At,
     text: &str,
 ) -> Fate {
     match rule {
-        Rule::RunOut => run_out::written(segment, facts, said, at, text),
+        Rule::RunOut => run_out::written(segment, facts, &mut repeats.said, at, text),
         Rule::Results => metrics::read(segment, facts, "results", at, text),
         Rule::Diagnostics => metrics::read(segment, facts, "diagnostics", at, text),
         Rule::Connections => records::connection(segment, facts, at, text),
@@ -145,7 +199,7 @@ fn dispatch(
         Rule::DhtRtEvents => dht::rt_event(segment, at, text),
         Rule::DhtNode => dht::node(segment, facts, at, text),
         Rule::ConnTrace => dht::trace(segment, facts, at, text),
-        Rule::Printed => run_out::printed(segment, facts, said, at, file.name, text),
+        Rule::Printed | Rule::EarlyOut => run_out::printed(segment, facts, &mut repeats.said, at, file.name, text),
         Rule::Own(table) => {
             if text.trim().is_empty() {
                 return Fate::Noted("blank-line");
@@ -156,7 +210,12 @@ fn dispatch(
             segment.own(table, at.instance, at.file_id, at.line, text);
             Fate::Mapped
         }
-        Rule::Text | Rule::Binary => run_out::log(segment, at, file.name, text),
+        Rule::EarlyErr => early::logged(segment, facts, at, file.name, text),
+        Rule::TraceJson => pubsub::traced(segment, facts, at, text),
+        Rule::Scores => pubsub::scores(segment, facts, at, text),
+        Rule::Text | Rule::Binary | Rule::Trace { .. } | Rule::Aggregate | Rule::Topology => {
+            run_out::log(segment, at, file.name, text)
+        }
     }
 }
 

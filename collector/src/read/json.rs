@@ -34,7 +34,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Nanoseconds since the epoch, written as an integer or as a float.
+/// Nanoseconds since the epoch, written as an integer, as a float, or as a date and time; early loggers wrote seconds
+/// with a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ns(pub(crate) i64);
 
@@ -52,7 +53,17 @@ impl<'de> Deserialize<'de> for Ns {
             fn visit_u64<E: Error>(self, ns: u64) -> Result<Ns, E> {
                 i64::try_from(ns).map(Ns).or(Err(E::custom("the time is out of range")))
             }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Ns, E> {
+                let at: jiff::Timestamp = text.parse().or(Err(E::custom("no date and time")))?;
+                i64::try_from(at.as_nanosecond()).map(Ns).or(Err(E::custom("the time is out of range")))
+            }
             fn visit_f64<E: Error>(self, ns: f64) -> Result<Ns, E> {
+                // As nanoseconds it would be the first two minutes of 1970. A float of this size is good for
+                // microseconds.
+                if (1e8..1e11).contains(&ns) {
+                    #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+                    return Ok(Ns((ns * 1e6).round() as i64 * 1000));
+                }
                 if ns.abs() < 9.2e18 {
                     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
                     Ok(Ns(ns as i64))

@@ -96,6 +96,11 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line { number: self.number, bytes, ended, too_long }))
     }
 
+    /// What is left, for whoever reads it otherwise than by line.
+    pub(crate) fn rest(&mut self) -> &mut impl BufRead {
+        &mut self.reader
+    }
+
     /// Reads what is left without looking at it, and gives the file's size and SHA-256 in hexadecimal.
     pub(crate) fn finish(mut self) -> io::Result<(u64, String)> {
         loop {

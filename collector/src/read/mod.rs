@@ -3,12 +3,15 @@
 //! Every line has one disposition: it becomes rows of tables (mapped), a row of `logs` (logged), or a note (noted).
 
 pub(crate) mod dht;
+pub(crate) mod early;
 pub(crate) mod facts;
 pub(crate) mod file;
 pub(crate) mod json;
 pub(crate) mod lines;
+pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod peer;
+pub(crate) mod pubsub;
 pub(crate) mod records;
 pub(crate) mod rule;
 pub(crate) mod run_out;

@@ -121,33 +121,84 @@ pub(crate) fn multihash(text: &str) -> Option<Vec<u8>> {
     if !(8..=LONGEST).contains(&bytes.len()) {
         return None;
     }
+    if is_hex_multihash(text) {
+        return unhex(text).filter(|hash| is_multihash(hash));
+    }
     if text.starts_with("Qm") || text.starts_with('1') {
         return number(bytes, BASE58).filter(|hash| is_multihash(hash));
     }
     let cid = match bytes[0] {
         b'b' => base32(&bytes[1..])?,
+        b'B' => base32(text[1..].to_ascii_lowercase().as_bytes())?,
         b'z' => number(&bytes[1..], BASE58)?,
         b'k' => number(&bytes[1..], BASE36)?,
-        b'f' => unhex(&text[1..])?,
+        b'K' => number(text[1..].to_ascii_lowercase().as_bytes(), BASE36)?,
+        b'f' | b'F' => unhex(&text[1..])?,
+        // A multihash of either kind begins so in base64.
+        b'A' | b'E' => return base64(text).filter(|hash| is_multihash(hash)),
         _ => return None,
     };
     // Version 1, codec `libp2p-key`.
     cid.strip_prefix(&[1, 0x72]).filter(|hash| is_multihash(hash)).map(<[u8]>::to_vec)
 }
 
-/// The one form of a peer id: base58 of its multihash. What is no peer id stays as it is.
+/// Whether a text can be a multihash in hexadecimal digits: of SHA-256, or the identity of a short key.
+fn is_hex_multihash(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'1', b'2', b'2', b'0', ..] | [b'0', b'0', ..])
+        && (12..=2 * LONGEST).contains(&text.len())
+        && text.len().is_multiple_of(2)
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The one form of a peer id that was written as its bytes.
+pub(crate) fn from_bytes(bytes: &[u8]) -> String {
+    if is_multihash(bytes) {
+        return base58(bytes);
+    }
+    // Other implementations write the text of the id, or bytes of their own.
+    match str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() && !text.contains(char::is_control) => normal(text).into_owned(),
+        _ => super::lines::hex(bytes),
+    }
+}
+
+/// The one form of a peer id in a format that has its bytes in base64; writers that keep base58 there are understood.
+pub(crate) fn from_base64(text: &str) -> String {
+    if multihash(text).is_none()
+        && let Some(bytes) = base64(text)
+        && bytes.len() > 8
+        && (is_multihash(&bytes) || str::from_utf8(&bytes).is_ok_and(|text| multihash(text).is_some()))
+    {
+        return from_bytes(&bytes);
+    }
+    normal(text).into_owned()
+}
+
+/// The one form of a peer id: base58 of its multihash. A place in the keyspace is written in small letters. What is
+/// neither stays as it is.
 pub(crate) fn normal(text: &str) -> Cow<'_, str> {
-    if text.starts_with("Qm") || text.starts_with('1') {
+    if (text.starts_with("Qm") || text.starts_with('1')) && !is_hex_multihash(text) {
         return Cow::Borrowed(text);
     }
     match multihash(text) {
         Some(hash) => Cow::Owned(base58(&hash)),
+        None if is_place(text) && text.contains(|c: char| c.is_ascii_uppercase()) => {
+            Cow::Owned(text.to_ascii_lowercase())
+        }
         None => Cow::Borrowed(text),
     }
 }
 
-/// The place of a peer in the keyspace, if its id is a multihash.
+/// Whether a text is a place in the keyspace, in hexadecimal digits.
+fn is_place(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The place of a peer in the keyspace, if its id is a multihash, or is the place itself.
 pub(crate) fn kad(text: &str) -> Option<[u8; 32]> {
+    if is_place(text) {
+        return kad_from_hex(text);
+    }
     multihash(text).map(|hash| Sha256::digest(&hash).into())
 }
 
@@ -173,6 +224,10 @@ pub(crate) fn common_prefix(a: &[u8; 32], b: &[u8; 32]) -> u16 {
 mod tests {
     use super::*;
 
+    // The same bytes in Python's base64 and base32, and as a version 1 CID in base36.
+    const B64: &str = "ACQIARIg4B99DrcLRamcPx0Z22nhvwOK9ratpRNZoYm2xBUVKp8=";
+    const B32: &str = "bafzaajaiaejcbya7puhloc2fvgod6hiz3nu6dpydrl3lnlnfcnm2dcnwyqkrkku7";
+    const B36: &str = "k51qzi5uqu5dlropc6hyinqvyifl0qqegacabr4mmthxthgegzp8shiopocpzz";
     const PEER: &str = "12D3KooWQuFLmk1pkNaBmr5qwhiQjhPS7iueUMRA5NVx3psiPgva";
 
     #[test]
@@ -194,7 +249,14 @@ mod tests {
         cid.extend(&hash);
         let hexed = format!("f{}", super::super::lines::hex(&cid));
         let b58 = format!("z{}", base58(&cid));
-        for text in [PEER, hexed.as_str(), b58.as_str()] {
+        let bare = super::super::lines::hex(&hash);
+        let upper = hexed.to_ascii_uppercase();
+        let place = super::super::lines::hex(&kad(PEER).expect("a peer id"));
+        assert_eq!((kad(&place), normal(&place.to_uppercase()).as_ref()), (kad(PEER), place.as_str()));
+        assert_eq!(from_bytes(&hash), PEER);
+        assert_eq!(from_bytes(PEER.as_bytes()), PEER);
+        assert_eq!(from_base64(PEER), PEER);
+        for text in [PEER, hexed.as_str(), b58.as_str(), bare.as_str(), upper.as_str(), B64, B32, B36] {
             assert_eq!(normal(text), PEER, "{text}");
             assert_eq!(kad(text), kad(PEER), "{text}");
         }

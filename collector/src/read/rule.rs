@@ -34,6 +34,23 @@ pub(crate) enum Rule {
     DhtNode,
     /// `conn_trace.out`.
     ConnTrace,
+    /// `stdout.json` of early 2020.
+    EarlyOut,
+    /// `stderr.json` of early 2020.
+    EarlyErr,
+    /// A pubsub trace in binary.
+    Trace {
+        /// Whether it is in gzip.
+        packed: bool,
+    },
+    /// A pubsub trace as JSON.
+    TraceJson,
+    /// `peer-scores-*.json`.
+    Scores,
+    /// `*-aggregate.json`.
+    Aggregate,
+    /// `connections-*.json`.
+    Topology,
     /// What an instance printed: events that `run.out` lacks, and text.
     Printed,
     /// One JSON object per line, into a table of the author's own.
@@ -64,6 +81,23 @@ impl Rule {
             "conn_trace.out" => Self::ConnTrace,
             STDOUT_FILE => Self::Printed,
             STDERR_FILE | "run.err" => Self::Text,
+            "stdout.json" => Self::EarlyOut,
+            "stderr.json" => Self::EarlyErr,
+            _ => return Self::of_pubsub(path.rsplit('/').next().unwrap_or(path)),
+        })
+    }
+
+    /// The rule for a file of the pubsub plans, whose names carry who wrote them.
+    fn of_pubsub(name: &str) -> Option<Self> {
+        let traces =
+            name.starts_with("tracer-output-") || name.starts_with("full-trace") || name.starts_with("filtered-trace");
+        let json = name.strip_suffix(".json");
+        Some(match json {
+            None if traces && name.strip_suffix(".bin").is_some() => Self::Trace { packed: false },
+            None if traces && name.ends_with(".bin.gz") => Self::Trace { packed: true },
+            Some(stem) if stem.starts_with("peer-scores") => Self::Scores,
+            Some(stem) if traces && stem.ends_with("-aggregate") => Self::Aggregate,
+            Some(stem) if stem.starts_with("connections-") => Self::Topology,
             _ => return None,
         })
     }
@@ -77,6 +111,9 @@ impl Rule {
         let own = own_name(name);
         if !looks_like_text(head) {
             return Self::Binary;
+        }
+        if looks_like_trace(head) {
+            return Self::TraceJson;
         }
         match own {
             Some(own) if name.ends_with(record::OWN_TABLE_SUFFIX) => Self::Own(own),
@@ -102,6 +139,12 @@ impl Rule {
             Self::DhtRtEvents => "rt_evts",
             Self::DhtNode => "node",
             Self::ConnTrace => "conn_trace",
+            Self::EarlyOut => "stdout.json",
+            Self::EarlyErr => "stderr.json",
+            Self::Trace { .. } => "pubsub_trace",
+            Self::TraceJson => "pubsub_trace_json",
+            Self::Scores => "peer_scores",
+            Self::Aggregate | Self::Topology => "document",
             Self::Printed => "printed",
             Self::Own(_) => "own",
             Self::Text => "text",
@@ -133,6 +176,21 @@ fn looks_like_text(head: &[u8]) -> bool {
     odd * 20 <= head.len()
 }
 
+/// Whether the first line is an event of a pubsub trace as JSON.
+fn looks_like_trace(head: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Event {
+        #[serde(rename = "type")]
+        _kind: serde::de::IgnoredAny,
+        #[serde(rename = "peerID")]
+        _peer: serde::de::IgnoredAny,
+        #[serde(rename = "timestamp")]
+        _ts: serde::de::IgnoredAny,
+    }
+    let first = head.split(|&b| b == b'\n').next().unwrap_or(head);
+    first.starts_with(b"{\"") && serde_json::from_slice::<Event>(first).is_ok()
+}
+
 /// Whether the first line that is not empty is a JSON object, or begins as one and is cut by the end of the head.
 fn begins_with_object(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
@@ -154,7 +212,7 @@ mod tests {
 
     #[test]
     fn names_decide_first_and_content_second() {
-        let cases: [(&str, &[u8], Rule); 11] = [
+        let cases: [(&str, &[u8], Rule); 21] = [
             ("run.out", b"\0", Rule::RunOut),
             ("sub/run.out", b"hello", Rule::Text),
             ("stdout.log", b"", Rule::Printed),
@@ -166,6 +224,16 @@ mod tests {
             ("heap.pprof", b"\x1f\x8b\0\0", Rule::Binary),
             ("latin.txt", b"caf\xe9 and enough text behind it to be sure", Rule::Text),
             ("..ndjson", b"{\"a\":1}\n", Rule::Text),
+            ("stdout.json", b"", Rule::EarlyOut),
+            ("stderr.json", b"", Rule::EarlyErr),
+            ("tracer-output-honest-3-full.bin", b"", Rule::Trace { packed: false }),
+            ("t/tracer-output-honest-3-filtered.bin.gz", b"", Rule::Trace { packed: true }),
+            ("tracer-output-honest-3-aggregate.json", b"", Rule::Aggregate),
+            ("peer-scores-honest-3.json", b"", Rule::Scores),
+            ("connections-honest-1-0.json", b"", Rule::Topology),
+            ("trace.out", b"{\"type\":0,\"peerID\":\"AA\",\"timestamp\":1}\n", Rule::TraceJson),
+            ("image.bin", b"\0", Rule::Binary),
+            ("x-aggregate.json", b"{\n", Rule::Text),
         ];
         for (path, head, rule) in cases {
             assert_eq!(Rule::of(path, head), rule, "{path}");

@@ -7,12 +7,12 @@ use super::facts::{Facts, short};
 use super::json::{Ns, Text};
 use super::metrics;
 use super::said::Said;
-use super::{At, Fate};
+use super::{At, Fate, message};
 use crate::dataset::segment::{Segment, T};
 
 #[derive(Deserialize)]
 struct Line<'a> {
-    #[serde(default)]
+    #[serde(default, alias = "T")]
     ts: Option<Ns>,
     #[serde(borrow, default)]
     event: Option<&'a RawValue>,
@@ -103,9 +103,44 @@ fn json_part(line: &str) -> Option<&str> {
     if line.starts_with('{') {
         return Some(line);
     }
-    let (name, rest) = line.split_once(" | ")?;
-    let rest = rest.trim_start();
-    (rest.starts_with('{') && !name.is_empty() && !name.contains(' ')).then_some(rest)
+    if let Some((name, rest)) = line.split_once(" | ")
+        && rest.trim_start().starts_with('{')
+    {
+        return (!name.is_empty() && !name.contains(' ')).then(|| rest.trim_start());
+    }
+    let (_, rest) = console(line)?;
+    rest.starts_with('{').then_some(rest)
+}
+
+/// The kind of a line that the predecessor's console shows, and its text:
+/// `Sep 13 23:10:24.501150 INFO 2.1877s MESSAGE << single[000] (26682e) >> text`.
+fn console(line: &str) -> Option<(&str, &str)> {
+    let (head, rest) = line.split_once("<< ")?;
+    let (_, text) = rest.split_once(" >>")?;
+    let mut words = head.split_ascii_whitespace().rev();
+    let kind = words.next()?;
+    let elapsed = words.next()?;
+    let shown = elapsed.ends_with('s') && elapsed.starts_with(|c: char| c.is_ascii_digit());
+    shown.then(|| (kind, text.strip_prefix(' ').unwrap_or(text)))
+}
+
+/// Makes the row of an event that only the console's line tells. It has no year, so the row has no time.
+fn consoled(segment: &mut Segment, facts: &mut Facts, at: At, line: &str) -> Option<Fate> {
+    let (kind, text) = console(line.trim())?;
+    let (kind, message, error) = match kind {
+        "START" => ("start", None, None),
+        "MESSAGE" => ("message", Some(text), None),
+        "OK" => ("success", None, None),
+        "FAIL" => ("failure", None, Some(text)),
+        "CRASH" => ("crash", None, Some(text)),
+        _ => return None,
+    };
+    if kind == "message" {
+        message::heard(segment, facts, at, None, text);
+    }
+    told(facts, kind, error);
+    row(segment, at, None, kind, [None, message, error, None]);
+    Some(Fate::Mapped)
 }
 
 /// Reads a line of `run.out`.
@@ -113,7 +148,9 @@ pub(crate) fn written(segment: &mut Segment, facts: &mut Facts, said: &mut Said,
     if line.trim().is_empty() {
         return Fate::Noted("blank-line");
     }
-    let Some(json) = json_part(line) else { return Fate::Noted("not-json") };
+    let Some(json) = json_part(line) else {
+        return consoled(segment, facts, at, line).unwrap_or(Fate::Noted("not-json"));
+    };
     match serde_json::from_str::<Line<'_>>(json) {
         Err(error) if error.is_data() => Fate::Noted("bad-record"),
         Err(_) => Fate::Noted("not-json"),
@@ -140,9 +177,10 @@ pub(crate) fn printed(
     line: &str,
 ) -> Fate {
     if let Some(json) = json_part(line)
-        && memchr::memmem::find(json.as_bytes(), b"\"event\"").is_some()
+        && (memchr::memmem::find(json.as_bytes(), b"\"event\"").is_some()
+            || memchr::memmem::find(json.as_bytes(), b"\"metric\"").is_some())
         && let Ok(parsed) = serde_json::from_str::<Line<'_>>(json)
-        && parsed.event.is_some()
+        && (parsed.event.is_some() || parsed.metric.is_some())
     {
         if let Some((file_id, line)) = said.printed(json) {
             segment.row(T::Copies, at.file_id, at.line).put(at.instance).put(file_id).put(line).end();
@@ -151,6 +189,8 @@ pub(crate) fn printed(
         if let Some(Fate::Mapped) = record(segment, facts, at, &parsed) {
             return Fate::Mapped;
         }
+    } else if let Some(fate) = consoled(segment, facts, at, line) {
+        return fate;
     }
     log(segment, at, file, line)
 }
@@ -185,6 +225,11 @@ fn record(segment: &mut Segment, facts: &mut Facts, at: At, line: &Line<'_>) -> 
         let Some(words) = words else { continue };
         let [name, message, error, trace] =
             [&words.name, &words.message, &words.error, &words.stacktrace].map(|text| text.as_ref().map(Text::as_str));
+        if kind == "message"
+            && let Some(text) = message
+        {
+            message::heard(segment, facts, at, ts, text);
+        }
         told(facts, kind, error);
         row(segment, at, ts, kind, [name, message, error, trace]);
         return Some(Fate::Mapped);
@@ -216,6 +261,11 @@ fn tagged(segment: &mut Segment, facts: &mut Facts, at: At, ts: Option<Ns>, kind
     if kind == "start" {
         // The environment is cloned only here, once per instance.
         started(facts, event.runenv.as_ref().map(RunEnv::copy));
+    }
+    if kind == "message"
+        && let Some(text) = message
+    {
+        message::heard(segment, facts, at, ts, text);
     }
     told(facts, kind, error);
     row(segment, at, ts, kind, [None, message, error, trace]);

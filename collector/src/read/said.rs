@@ -1,4 +1,4 @@
-//! Which lines of `run.out` an instance printed as well.
+//! Which records an instance wrote twice: lines of `run.out` that it printed as well, and the like.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -40,9 +40,9 @@ pub(crate) struct Said {
     failed: Option<CollectError>,
 }
 
-fn hash(text: &str) -> u64 {
+fn hash(text: impl AsRef<[u8]>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(text.as_bytes());
+    hasher.write(text.as_ref());
     hasher.finish()
 }
 
@@ -65,7 +65,7 @@ impl Said {
     }
 
     /// A record in `run.out`.
-    pub(crate) fn wrote(&mut self, file_id: u32, line: u32, text: &str) {
+    pub(crate) fn wrote(&mut self, file_id: u32, line: u32, text: impl AsRef<[u8]>) {
         self.file_id = file_id;
         self.fresh.push((hash(text), line));
         if self.fresh.len() == CHUNK
@@ -76,17 +76,18 @@ impl Said {
     }
 
     /// A record on stdout: the file and line in `run.out` that say the same, each given once.
-    pub(crate) fn printed(&mut self, text: &str) -> Option<(u32, u32)> {
+    pub(crate) fn printed(&mut self, text: impl AsRef<[u8]>) -> Option<(u32, u32)> {
         if self.on_disk == 0 && self.fresh.is_empty() {
             return None;
         }
         if let Err(error) = self.load(self.oldest + WINDOW) {
             self.failed = Some(error);
         }
-        let places = self.window.get_mut(&hash(text))?;
+        let hash = hash(text);
+        let places = self.window.get_mut(&hash)?;
         let (place, line) = places.pop_front()?;
         if places.is_empty() {
-            self.window.remove(&hash(text));
+            self.window.remove(&hash);
         }
         // What lies far behind was never printed.
         while place.saturating_sub(self.oldest) > WINDOW / 2 {
@@ -207,12 +208,12 @@ mod tests {
         let mut said = said(&dir);
         let lines = u32::try_from(3 * WINDOW + 9).expect("small");
         for line in 0..lines {
-            said.wrote(1, line + 1, &format!("line {line}"));
+            said.wrote(1, line + 1, format!("line {line}"));
         }
         assert!(said.on_disk > 0 && !said.fresh.is_empty());
         // Every third line was never printed.
         for line in (0..lines).filter(|line| line % 3 != 0) {
-            assert_eq!(said.printed(&format!("line {line}")), Some((1, line + 1)));
+            assert_eq!(said.printed(format!("line {line}")), Some((1, line + 1)));
         }
         assert!(said.window.len() <= WINDOW + 1 && said.order.len() <= WINDOW + 1);
         said.check().expect("all of it could be written and read");

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod dht;
+mod formats;
 mod home;
 mod resume;
 mod run_folder;

@@ -5,14 +5,16 @@
 
 mod connections;
 mod dht;
+mod pubsub;
 mod run;
 
 pub use connections::*;
 pub use dht::*;
+pub use pubsub::*;
 pub use run::*;
 
 /// The version of the dataset's tables. A reader accepts the same major version.
-pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 0 };
+pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 1 };
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,12 @@ pub const ALL: &[Table] = &[
     RT_DUMPS,
     RT_EVENTS,
     GCP_RESULTS,
+    TABLE_HEALTH,
+    READINGS,
+    PUBSUB_TRACE,
+    PUBSUB_COUNTS,
+    PUBSUB_TOPOLOGY,
+    PEER_SCORES,
     PEER_FACTS,
     RUN_EVENTS,
     COPIES,

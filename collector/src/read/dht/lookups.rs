@@ -18,8 +18,9 @@ struct AddrInfo<'a> {
 
 #[derive(Deserialize)]
 struct Query<'a> {
+    #[serde(alias = "T")]
     ts: Ns,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "M")]
     msg: Text<'a>,
     #[serde(borrow, default)]
     tag: Option<Text<'a>>,

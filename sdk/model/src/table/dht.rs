@@ -129,3 +129,20 @@ pub const GCP_RESULTS: Table = Table {
     ],
     sort: &["instance", "file_id", "line"],
 };
+
+/// `table_health`: what a plan itself said of its routing table.
+pub const TABLE_HEALTH: Table = Table {
+    name: "table_health",
+    doc: "One row per bucket of a `table health` message, one without a bucket where it names none. Its depths are inconsistent at the source: take common prefixes from `routing_table`.",
+    columns: &[
+        INSTANCE,
+        may("ts", Kind::Time, "When."),
+        may("ideal_depth", Kind::I64, "The depth that a table of all known peers would have."),
+        may("actual_depth", Kind::I64, "The depth that the table has."),
+        may("depth", Kind::I64, "The bucket's depth as the plan counts it."),
+        may("known_most", Kind::I64, "Known peers that belong into the bucket."),
+        may("known_actual", Kind::I64, "Those of them that it has."),
+        may("unknown_actual", Kind::I64, "Entries of the bucket that are no known peer: stale ones."),
+    ],
+    sort: &["instance", "file_id", "line", "depth"],
+};

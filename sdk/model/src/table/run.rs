@@ -45,6 +45,11 @@ pub const INSTANCES: Table = Table {
         may("exit_code", Kind::I32, "The exit code, if it ended with one."),
         may("signal", Kind::I32, "The signal that ended it, if one did."),
         may("ip", Kind::Text, "Its address on the data network."),
+        must(
+            "phases",
+            Kind::I64Map,
+            "When it told of a phase (connect, warm, run, cool, complete): ns since 1970-01-01 UTC.",
+        ),
     ],
     sort: &["instance"],
 };
@@ -132,6 +137,26 @@ pub const METRICS: Table = Table {
     sort: &["instance", "file_id", "line", "measure"],
 };
 
+/// `readings`: numbers in known messages.
+pub const READINGS: Table = Table {
+    name: "readings",
+    doc: "One row per number that a known message of the DHT plan tells; the message is a row of `events` as well.",
+    columns: &[
+        INSTANCE,
+        may("ts", Kind::Time, "When."),
+        may("t_rel_ns", Kind::I64, "Nanoseconds since the run began."),
+        must(
+            "name",
+            Kind::Text,
+            "bootstrap_connections, bootstrap_table_entries, connmgr_high, connmgr_low, dial_attempt or dial_failed_attempt.",
+        ),
+        must("value", Kind::F64, "The number."),
+        may("peer_idx", Kind::U32, "The peer that it is about: `peers.peer_idx`."),
+        may("error", Kind::Text, "The error's text."),
+    ],
+    sort: &["instance", "file_id", "line", "name"],
+};
+
 /// `logs`: lines that are no record.
 pub const LOGS: Table = Table {
     name: "logs",
@@ -149,7 +174,7 @@ pub const LOGS: Table = Table {
 /// `copies`: lines that say again what another file says.
 pub const COPIES: Table = Table {
     name: "copies",
-    doc: "One row per line of stdout.log that stands in run.out as well: the record is a row of its table once, under run.out.",
+    doc: "One row per record that another file of the instance has as well (stdout.log and run.out, a full and a filtered trace): it is a row of its table once, under that file.",
     columns: &[
         INSTANCE,
         must("of_file_id", Kind::U32, "The file that the row of the record names: `files.file_id`."),

@@ -1,0 +1,118 @@
+//! Ways in for fuzzers, and for the tests that keep what fuzzers found.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::{UInt32Type, UInt64Type};
+use tokio_util::sync::CancellationToken;
+
+use crate::dataset::build::build;
+use crate::dataset::scratch::Scratch;
+use crate::dataset::segment::{Segment, Shapes, T};
+use crate::read::facts::Facts;
+use crate::read::file::{self, FileAt, Repeats};
+
+/// The files whose readers differ.
+pub const NAMES: &[&str] = &[
+    "run.out",
+    "results.out",
+    "diagnostics.out",
+    "dht_graphs.out",
+    "dht_rt.out",
+    "dht_queries.out",
+    "dht_lookups.out",
+    "rt_evts.out",
+    "node.out",
+    "conn_trace.out",
+    "stdout.log",
+    "stderr.log",
+    "tg.lookups.ndjson",
+    "tg.connections.ndjson",
+    "tg.routing.ndjson",
+    "tg.peers.ndjson",
+    "mine.ndjson",
+    "notes.txt",
+    "stdout.json",
+    "stderr.json",
+    "tracer-output-honest-1-full.bin",
+    "tracer-output-honest-1-full.bin.gz",
+    "trace.out",
+    "peer-scores-honest-1.json",
+    "tracer-output-honest-1-aggregate.json",
+    "connections-honest-1-0.json",
+];
+
+/// A folder of this process and call, in memory where that is possible.
+fn scratch() -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let shm = PathBuf::from("/dev/shm");
+    let base = if shm.is_dir() { shm } else { std::env::temp_dir() };
+    base.join(format!("tg-fuzz-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Reads `content` as a file of that number in [`NAMES`].
+///
+/// # Panics
+///
+/// If a line has no fate, more than one, or one that its rows do not show.
+pub fn lines(which: usize, content: &[u8]) {
+    let name = NAMES[which % NAMES.len()];
+    let dir = scratch();
+    let scratch = Scratch::new(dir.clone(), 256 << 20);
+    let mut segment = Segment::new(&Arc::new(Shapes::new()), &scratch);
+    let mut facts = Facts::default();
+    let mut repeats = Repeats::new(&scratch);
+    let at = FileAt { instance: 0, file_id: 1, name, path: name };
+    file::read(&mut segment, &mut facts, &mut repeats, at, content).expect("memory can be read");
+    repeats.check().expect("memory can be read");
+    let parts = segment.finish().expect("rows fit their tables");
+    let (mut rows, mut notes, mut counts) = (BTreeSet::new(), BTreeSet::new(), [0_u64; 4]);
+    for part in &parts {
+        for pile in part.own.values() {
+            pile.each(&mut |(_, _, line), _| {
+                rows.insert(line);
+                Ok(())
+            })
+            .expect("rows can be read");
+        }
+        for t in T::ALL {
+            let Some(pile) = &part.tables[t as usize] else { continue };
+            for batch in pile.read().expect("rows can be read") {
+                let batch = batch.expect("rows can be read");
+                if t == T::Files {
+                    let at = batch.num_columns() - 4;
+                    counts = std::array::from_fn(|i| batch.column(at + i).as_primitive::<UInt64Type>().value(0));
+                    continue;
+                }
+                let lines = batch.column(1).as_primitive::<UInt32Type>().values();
+                let into = if t == T::Notes { &mut notes } else { &mut rows };
+                into.extend(lines.iter().copied().filter(|&line| line > 0));
+            }
+        }
+    }
+    let [lines, mapped, logged, noted] = counts;
+    assert_eq!(lines, mapped + logged + noted, "{name}: each line has one fate");
+    assert_eq!(rows.len() as u64, mapped + logged, "{name}: rows show what was read");
+    assert_eq!(notes.len() as u64, noted, "{name}: notes show what was not");
+    assert!(rows.is_disjoint(&notes), "{name}: no line is read and noted");
+}
+
+/// Makes a dataset of `content` as an archive; whether that succeeds does not matter, only that it ends.
+///
+/// # Panics
+///
+/// If there is no place for temporary files.
+pub fn archive(content: &[u8]) {
+    let dir = scratch();
+    let into = dir.join("dataset");
+    std::fs::create_dir_all(&into).expect("a folder for temporary files");
+    let path = dir.join("outputs.zip");
+    std::fs::write(&path, content).expect("a folder for temporary files");
+    let run = "r".parse().expect("a good id");
+    let built = build(&path, &run, &into, 1, &|_| {}, &CancellationToken::new());
+    drop(built);
+    std::fs::remove_dir_all(&dir).expect("a folder for temporary files");
+}
