@@ -126,6 +126,10 @@ pub(crate) fn build(
     instances.files(id_of(RUN_FILE), id_of(EVENTS_FILE));
     read_events(&mut archive, &content, &mut own, &mut instances)?;
     read_notes(&mut archive, &content, &mut own, &instances)?;
+    let wrote = |id: &InstanceId| content.members.binary_search_by(|(of, _)| of.cmp(id)).is_ok();
+    for (instance, path, reason, text) in instances.missing(wrote) {
+        file::note(&mut own, instance, 0, 0, &path, reason, &text);
+    }
     for path in &content.strange {
         file::note(&mut own, None, 0, 0, path, "unknown-path", "it belongs to no instance of this run");
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tg_model::event::EventKind;
+use tg_model::layout::RUN_FILE;
 use tg_model::{Evidence, InstanceId, Outcome, RunEvent, RunFile, Verdict};
 
 use super::peers::Peers;
@@ -93,6 +94,27 @@ impl Instances {
             _ => {}
         }
         of
+    }
+
+    /// What there should be by now, or will be later: notes with their instance, path, reason and text.
+    pub(crate) fn missing(
+        &self,
+        wrote: impl Fn(&InstanceId) -> bool,
+    ) -> Vec<(Option<u32>, String, &'static str, String)> {
+        let mut notes = Vec::new();
+        let Some(run) = &self.run else { return notes };
+        if self.verdict.is_none() && run.ended_ns.is_none() {
+            let text = "neither `run.json` nor the run's events say that it ended: it goes on, or it died";
+            notes.push((None, RUN_FILE.to_owned(), "not-ended", text.to_owned()));
+        }
+        for (&number, told) in &self.told {
+            let Some(id) = self.ids.get(number as usize).filter(|id| told.started.is_some() && !wrote(id)) else {
+                continue;
+            };
+            let text = "the instance was started, and there is no file of it".to_owned();
+            notes.push((Some(number), id.to_string(), "no-files", text));
+        }
+        notes
     }
 
     /// Takes what the instances' own files say.

@@ -13,6 +13,7 @@ use tg_collector::{Body, CollectOptions, Collected, Entry, Folder, Listing, Sour
 use tg_model::RunId;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounting::prove;
 use crate::home::{Home, RUN, collect, tree};
 
 /// A folder that counts what is opened, and stops for good after so many bytes.
@@ -275,4 +276,28 @@ fn a_journal_or_an_archive_that_a_crash_has_harmed_costs_time_and_nothing_else()
         let made = fs::read(into.join("outputs.zip")).expect("an archive");
         prop_assert!(made == whole[Path::new("outputs.zip")]);
     });
+}
+
+#[tokio::test]
+async fn of_a_run_that_goes_on_what_is_missing_is_in_the_notes() {
+    let home = Home::new(&[("a", 3)]);
+    let path = home.run_dir().join("run.json");
+    let mut run: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("run.json")).expect("JSON");
+    run.as_object_mut().expect("an object").remove("ended_ns");
+    fs::write(&path, run.to_string()).expect("it can be written");
+    let started =
+        |n: u32| format!("{{\"seq\":{n},\"ts\":{n},\"type\":\"instance_started\",\"instance\":\"a/{n}\",\"pid\":4}}\n");
+    home.write("events.ndjson", started(0) + &started(1));
+    home.write("outputs/a/0/run.out", "{\"ts\":5,\"ev");
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let tables = prove(&home.path("into"), RUN);
+    let mut notes = tables["notes"].show(&["instance", "path", "reason"]);
+    notes.sort();
+    assert_eq!(notes, ["- run.json not-ended", "0 a/0/run.out half-line", "1 a/1 no-files"]);
+    assert_eq!(tables["instances"].texts("outcome"), ["lost", "lost", "not-started"]);
+
+    // It went on: what was fetched and did not change is not fetched again.
+    home.write("outputs/a/1/run.out", "{\"ts\":5,\"event\":{\"success_event\":{\"group\":\"a\"}}}\n");
+    let (_, opened) = go_on(&home, &home.path("into")).await;
+    assert_eq!(opened.into_keys().collect::<Vec<_>>(), ["a/1/run.out"]);
 }
