@@ -5,7 +5,7 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-use tg_collector::{CollectError, CollectOptions, Collected, Folder, Only, Progress, Source};
+use tg_collector::{CollectError, CollectOptions, Collected, Folder, Only, Progress, Rules, Source};
 use tg_model::{Exit, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Only this group or instance.
     #[arg(long, value_name = "GROUP[/N]")]
     only: Option<Only>,
+    /// Read the plan's own files by the rules in this TOML file.
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Keep no archive.
     #[arg(long, conflicts_with = "no_dataset")]
     no_archive: bool,
@@ -91,6 +94,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         dataset: !args.no_dataset,
         ..CollectOptions::default()
     };
+    if let Some(file) = &args.rules {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::new(Exit::Usage, format!("cannot read the rules at `{}`", file.display())).cause(&error)
+        })?;
+        let rules = Rules::parse(&file.display().to_string(), &text).map_err(|error| failed(&run, &error))?;
+        options.rules = Some(rules);
+    }
     if let Some(jobs) = args.jobs {
         options.jobs = usize::from(jobs);
     }

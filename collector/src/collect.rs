@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::resume::Paths;
 use crate::dataset::finish::Written;
 use crate::error::CollectError;
+use crate::rules::{Rules, WithRules};
 use crate::source::{Owner, Source};
 
 /// What is wanted of a collect.
@@ -30,12 +31,14 @@ pub struct CollectOptions {
     pub dataset: bool,
     /// How many threads work.
     pub jobs: usize,
+    /// How the plan's own files are read. The archive keeps them; without any, those of the source are used.
+    pub rules: Option<Rules>,
 }
 
 impl Default for CollectOptions {
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { only: None, archive: true, dataset: true, jobs }
+        Self { only: None, archive: true, dataset: true, jobs, rules: None }
     }
 }
 
@@ -160,6 +163,14 @@ pub async fn collect(
     cancel: CancellationToken,
 ) -> Result<Collected, CollectError> {
     let locked = if into.is_dir() { Some(lock(into, run)?) } else { None };
+    let ruled;
+    let source: &dyn Source = match &options.rules {
+        Some(rules) => {
+            ruled = WithRules { inner: source, rules };
+            &ruled
+        }
+        None => source,
+    };
     let mut listing = source.list(run).await?;
     if let Some(only) = &options.only {
         listing.entries.retain(|entry| only.takes(&entry.owner));

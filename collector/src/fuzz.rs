@@ -65,7 +65,7 @@ pub fn lines(which: usize, content: &[u8]) {
     let mut segment = Segment::new(&Arc::new(Shapes::new()), &scratch);
     let mut facts = Facts::default();
     let mut repeats = Repeats::new(&scratch);
-    let at = FileAt { instance: 0, file_id: 1, name, path: name };
+    let at = FileAt { instance: 0, file_id: 1, name, path: name, rules: None };
     file::read(&mut segment, &mut facts, &mut repeats, at, content).expect("memory can be read");
     repeats.check().expect("memory can be read");
     let parts = segment.finish().expect("rows fit their tables");

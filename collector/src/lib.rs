@@ -12,10 +12,12 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod read;
+mod rules;
 mod source;
 
 pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
+pub use rules::Rules;
 pub use source::archive::ZipFile;
 pub use source::folder::Folder;
 pub use source::tgz::{TarFile, archive};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
-use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RUN_FILE};
+use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
 use tg_model::{InstanceId, RunEvent, RunFile, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ use crate::error::CollectError;
 use crate::read::facts::Facts;
 use crate::read::file::{self, Counts, FileAt, Repeats};
 use crate::read::lines::Lines;
+use crate::rules::Rules;
 use crate::source::SourceNote;
 
 /// Rows that wait in memory; more wait on disk.
@@ -120,6 +121,7 @@ pub(crate) fn build(
 
     let mut own = Segment::new(&shapes, &scratch);
     let run_file = read_run_file(&mut archive, &content, &mut own)?;
+    let rules = read_rules(&mut archive, &content, &mut own)?;
     let wrote: BTreeSet<InstanceId> = content.members.iter().map(|(id, _)| id.clone()).collect();
     let mut instances = Instances::new(run_file, wrote)?;
     let id_of = |name: &str| content.run_files.get(name).map_or(0, |(_, file_id)| *file_id);
@@ -145,7 +147,7 @@ pub(crate) fn build(
                 let mut facts = Vec::with_capacity(members.len());
                 for (id, files) in members {
                     let instance = instances.number(id).unwrap_or(u32::MAX);
-                    facts.push(read_instance(&mut archive, &mut segment, instance, id, files, &tell)?);
+                    facts.push(read_instance(&mut archive, &mut segment, instance, id, files, rules.as_ref(), &tell)?);
                     tell.add(0, 0, 1);
                 }
                 Ok((segment.finish()?, facts))
@@ -159,7 +161,8 @@ pub(crate) fn build(
         facts.extend(told);
     }
     instances.learn(facts);
-    let written = finish::write(dir, run, &shapes, &scratch, parts, &instances, Watch { progress, cancel })?;
+    let written =
+        finish::write(dir, run, &shapes, &scratch, parts, &instances, rules.as_ref(), Watch { progress, cancel })?;
     std::fs::remove_dir_all(&scratch_dir).map_err(|source| CollectError::Write { path: scratch_dir, source })?;
     Ok(written)
 }
@@ -184,7 +187,7 @@ fn sort_out(archive: &mut Archive, run: &RunId) -> Result<Content, CollectError>
         let parts: Vec<&str> = below.splitn(3, '/').collect();
         bytes += packed.size;
         match parts.as_slice() {
-            [own @ (RUN_FILE | EVENTS_FILE | NOTES_FILE)] => {
+            [own @ (RUN_FILE | EVENTS_FILE | NOTES_FILE | RULES_FILE)] => {
                 run_files.insert((*own).to_owned(), packed);
             }
             [group, index, file] => match format!("{group}/{index}").parse::<InstanceId>() {
@@ -238,13 +241,14 @@ fn read_instance(
     instance: u32,
     id: &InstanceId,
     files: &[Member],
+    rules: Option<&Rules>,
     tell: &Tell<'_>,
 ) -> Result<Facts, CollectError> {
     let mut facts = Facts { instance, ..Facts::default() };
     let mut repeats = Repeats::new(segment.scratch());
     for member in files {
         let path = format!("{id}/{}", member.name);
-        let at = FileAt { instance, file_id: member.file_id, name: &member.name, path: &path };
+        let at = FileAt { instance, file_id: member.file_id, name: &member.name, path: &path, rules };
         let content = Told { inner: archive.content(&member.packed)?, tell, untold: 0 };
         let read = file::read(segment, &mut facts, &mut repeats, at, content);
         if tell.cancel.is_cancelled() {
@@ -312,6 +316,19 @@ fn read_run_file(
             Ok(None)
         }
     }
+}
+
+/// The rules that the archive was collected with, if it was collected with any.
+fn read_rules(archive: &mut Archive, content: &Content, segment: &mut Segment) -> Result<Option<Rules>, CollectError> {
+    let Some((packed, file_id)) = content.run_files.get(RULES_FILE) else { return Ok(None) };
+    let wrong = |error: &dyn std::fmt::Display| CollectError::Rules(format!("{RULES_FILE} of the archive: {error}"));
+    let bytes = document(archive, packed)?.map_err(|error| wrong(&error))?;
+    let (size, sha) = Lines::new(bytes.as_slice())
+        .finish()
+        .map_err(|source| CollectError::Read { path: RULES_FILE.into(), source })?;
+    run_row(segment, *file_id, RULES_FILE, "document", size, &sha, Counts::default());
+    let text = String::from_utf8(bytes).map_err(|error| wrong(&error))?;
+    Rules::parse(RULES_FILE, &text).map(Some)
 }
 
 fn read_events(

@@ -28,6 +28,7 @@ use super::sort::Sorter;
 use super::write::{Part as File, TableWriter};
 use crate::collect::{Phase, Progress, Watch};
 use crate::error::CollectError;
+use crate::rules::Rules;
 
 /// What a dataset holds.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +56,12 @@ struct Finish<'a> {
     peers: Peers,
     start: Option<i64>,
     written: Written,
+    rules: Option<&'a Rules>,
     cancel: &'a CancellationToken,
 }
 
 /// Writes every table and the dataset's description below `dir`.
+#[expect(clippy::too_many_arguments, reason = "all that was read, and where it goes")]
 pub(crate) fn write(
     dir: &Path,
     run: &RunId,
@@ -66,6 +69,7 @@ pub(crate) fn write(
     scratch: &Arc<Scratch>,
     mut parts: Vec<Part>,
     instances: &Instances,
+    rules: Option<&Rules>,
     watch: Watch<'_>,
 ) -> Result<Written, CollectError> {
     let table = TableWriter::new(dir, run.as_str(), &Shape::of(&PEERS));
@@ -73,7 +77,7 @@ pub(crate) fn write(
     let start = instances.start();
     let Watch { progress, cancel } = watch;
     let written = Written::default();
-    let mut finish = Finish { dir, run, shapes, scratch, parts, instances, peers, start, written, cancel };
+    let mut finish = Finish { dir, run, shapes, scratch, parts, instances, peers, start, written, rules, cancel };
 
     let mut rows = Rows::new(instances::shape());
     let outcomes = instances.fill(&mut rows, &finish.peers);
@@ -197,7 +201,7 @@ impl Finish<'_> {
         let names: BTreeSet<String> = self.parts.iter().flat_map(|part| part.own.keys().cloned()).collect();
         for name in names {
             let piles: Vec<OwnPile> = self.parts.iter_mut().filter_map(|part| part.own.remove(&name)).collect();
-            let mut keys = Keys::default();
+            let mut keys = Keys::new(self.rules.and_then(|rules| rules.declared(&name)));
             for pile in &piles {
                 keys.merge(&pile.keys);
             }

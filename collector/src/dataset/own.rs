@@ -14,6 +14,7 @@ use super::rows::{Rows, Value};
 use super::schema::{ColumnShape, Shape};
 use super::scratch::{Pile, PileWriter, Scratch};
 use crate::error::CollectError;
+use crate::rules::Declared;
 
 /// A table has no more inferred columns than this; further keys go into `rest` as JSON.
 const MOST_COLUMNS: usize = 200;
@@ -63,11 +64,24 @@ impl Seen {
 /// The keys of one table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
-    keys: BTreeMap<String, Seen>,
+    seen: BTreeMap<String, Seen>,
+    declared: BTreeMap<String, Declared>,
     more: bool,
 }
 
 impl Keys {
+    /// No keys yet but those that rules declare.
+    pub(crate) fn new(declared: Option<&[Declared]>) -> Self {
+        let declared: BTreeMap<String, Declared> =
+            declared.into_iter().flatten().map(|column| (column.name.clone(), column.clone())).collect();
+        let seen = declared.keys().map(|key| (key.clone(), Seen::NONE)).collect();
+        Self { seen, declared, more: false }
+    }
+
+    fn kind(&self, key: &str, seen: Seen) -> Kind {
+        self.declared.get(key).map_or_else(|| seen.kind(key), |column| column.kind)
+    }
+
     fn add(&mut self, object: &serde_json::Map<String, Json>) {
         for (key, value) in object {
             self.entry(key, |seen| seen.add(value));
@@ -75,22 +89,22 @@ impl Keys {
     }
 
     fn entry(&mut self, key: &str, change: impl FnOnce(&mut Seen)) {
-        if let Some(seen) = self.keys.get_mut(key) {
+        if let Some(seen) = self.seen.get_mut(key) {
             change(seen);
             return;
         }
         let mut seen = Seen::NONE;
         change(&mut seen);
-        self.keys.insert(key.to_owned(), seen);
+        self.seen.insert(key.to_owned(), seen);
         // The keys that sort first stay, so that the order of reading does not matter.
-        if self.keys.len() > MOST_COLUMNS {
-            self.keys.pop_last();
+        if self.seen.len() > MOST_COLUMNS {
+            self.seen.pop_last();
             self.more = true;
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (key, more) in &other.keys {
+        for (key, more) in &other.seen {
             self.entry(key, |seen| seen.merge(*more));
         }
         self.more |= other.more;
@@ -110,25 +124,33 @@ impl Keys {
                 kind: Kind::U32,
                 nullable: false,
                 doc: (*doc).to_owned(),
+                unit: None,
             })
             .collect();
         let mut taken: std::collections::BTreeSet<String> =
             ["run_id", "file_id", "line", "instance", "rest"].iter().map(|&s| s.to_owned()).collect();
-        for (key, seen) in &self.keys {
+        for (key, seen) in &self.seen {
             let mut name = if key.is_empty() { "_".to_owned() } else { key.clone() };
             while !taken.insert(name.to_lowercase()) {
                 name.push('_');
             }
-            let doc = format!("The key `{key}` of the author's lines.");
-            columns.push(ColumnShape { name, kind: seen.kind(key), nullable: true, doc });
+            let declared = self.declared.get(key);
+            let doc = declared.and_then(|column| column.doc.clone());
+            let doc = doc.unwrap_or_else(|| format!("The key `{key}` of the author's lines."));
+            let unit = declared.and_then(|column| column.unit.clone());
+            columns.push(ColumnShape { name, kind: self.kind(key, *seen), nullable: true, doc, unit });
         }
         if self.more {
             let doc = "Keys beyond the limit of columns, as JSON.".to_owned();
-            columns.push(ColumnShape { name: "rest".to_owned(), kind: Kind::Text, nullable: true, doc });
+            columns.push(ColumnShape { name: "rest".to_owned(), kind: Kind::Text, nullable: true, doc, unit: None });
         }
-        let doc = format!(
-            "Lines of the author's own file `{name}`, one row each; columns inferred from all lines of the run."
-        );
+        let doc = if self.declared.is_empty() {
+            format!(
+                "Lines of the author's own file `{name}`, one row each; columns inferred from all lines of the run."
+            )
+        } else {
+            "Lines that the user's rules put here; `rules.toml` in the archive has them.".to_owned()
+        };
         let sort = ["instance", "file_id", "line"].map(str::to_owned).to_vec();
         Shape::new(format!("x_{name}"), doc, columns, sort)
     }
@@ -138,13 +160,14 @@ impl Keys {
         let mut object: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
         let (instance, file_id, line) = at;
         let mut row = rows.row(file_id, line).put(instance);
-        for (key, seen) in &self.keys {
+        for (key, seen) in &self.seen {
             let value = object.remove(key).unwrap_or(Json::Null);
-            row = match (seen.kind(key), &value) {
+            row = match (self.kind(key, *seen), &value) {
                 (_, Json::Null) => row.put(Value::Null),
                 (Kind::Text, Json::String(text)) => row.put(text.as_str()),
                 (Kind::Text, other) => row.put(other.to_string().as_str()),
                 (Kind::Bool, other) => row.put(other.as_bool()),
+                (Kind::U64, other) => row.put(other.as_u64()),
                 (Kind::F64, other) => row.put(other.as_f64()),
                 (_, other) => row.put(other.as_i64()),
             };

@@ -35,8 +35,13 @@ pub(crate) struct PartPeers {
 }
 
 fn shape(name: &str, columns: &[(&str, Kind)]) -> Shape {
-    let column =
-        |&(name, kind): &(&str, Kind)| ColumnShape { name: name.to_owned(), kind, nullable: false, doc: String::new() };
+    let column = |&(name, kind): &(&str, Kind)| ColumnShape {
+        name: name.to_owned(),
+        kind,
+        nullable: false,
+        doc: String::new(),
+        unit: None,
+    };
     Shape::new(name.to_owned(), String::new(), columns.iter().map(column).collect(), Vec::new())
 }
 

@@ -36,6 +36,7 @@ struct Gathered {
     status: Option<String>,
     reason: Option<String>,
     expected: Option<u32>,
+    recorded: bool,
     steps: Vec<Step>,
 }
 
@@ -194,6 +195,7 @@ impl<'a> Queries<'a> {
                     *slot = text(column, row).map(str::to_owned);
                 }
             };
+            now.recorded = quality == "record";
             keep(&mut now.op, ops);
             keep(&mut now.tag, tags);
             keep(&mut now.target, targets);
@@ -250,11 +252,17 @@ impl<'a> Queries<'a> {
         let me = self.instances.peer_of(instance, self.peers);
         let tree = grow(&now.steps, me, now.target_kad.as_ref(), &self.peers.places);
         let split = now.lookup.is_none();
+        // One line tells of the lookup as a whole, and nothing of its steps: what is not known is no zero.
+        let step = |n: u32| (!now.recorded).then_some(n);
         let end = tree.end.or_else(|| split.then_some(last.ts));
         let since = |ts: Option<i64>| ts.map(|ts| ts - first.ts);
         // Traced lines alone say nothing of results.
-        let told = first.origin == Origin::Full && !split;
-        let status = if split && tree.results > 0 { "done" } else { now.status(tree.results) };
+        let told = first.origin == Origin::Full && !split && !now.recorded;
+        let status = match now.status.as_deref() {
+            Some(status) if now.recorded => status,
+            _ if split && tree.results > 0 => "done",
+            _ => now.status(tree.results),
+        };
         self.lookups
             .0
             .row(first.file_id, first.line)
@@ -276,20 +284,24 @@ impl<'a> Queries<'a> {
             .put(now.reason.as_deref())
             .put((told || tree.results > 0).then_some(tree.results))
             .put(now.expected)
-            .put(tree.requests)
-            .put(tree.responses)
-            .put(tree.dials)
-            .put(tree.dial_failures)
-            .put(tree.rpc_failures)
-            .put(tree.unreachable)
-            .put(tree.peers_heard)
+            .put(step(tree.requests))
+            .put(step(tree.responses))
+            .put(step(tree.dials))
+            .put(step(tree.dial_failures))
+            .put(step(tree.rpc_failures))
+            .put(step(tree.unreachable))
+            .put(step(tree.peers_heard))
             .put(tree.total_hops)
             .put(tree.hops_for_closest)
             .put(tree.hops_first_result)
             .put(tree.cpl_start)
             .put(tree.cpl_end)
             .put(tree.closest.as_slice())
-            .put(if split { "gap_split" } else { "own" })
+            .put(match (split, now.recorded) {
+                (_, true) => "metric_only",
+                (true, false) => "gap_split",
+                (false, false) => "own",
+            })
             .end();
         for (seq, (step, (hop, rtt))) in (0_u32..).zip(now.steps.iter().zip(tree.hops.iter().zip(&tree.rtts))) {
             let place = step.peer.and_then(|peer| self.peers.places.get(peer));

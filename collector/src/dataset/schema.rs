@@ -14,6 +14,8 @@ pub(crate) struct ColumnShape {
     pub(crate) kind: Kind,
     pub(crate) nullable: bool,
     pub(crate) doc: String,
+    /// The unit that a user's rules declare; else its name says it.
+    pub(crate) unit: Option<String>,
 }
 
 /// The shape of a table: the columns after `run_id`, which is added when the rows are written.
@@ -34,6 +36,7 @@ impl Shape {
             kind: column.kind,
             nullable: column.nullable,
             doc: column.doc.to_owned(),
+            unit: None,
         });
         let sort = table.sort.iter().map(|&key| key.to_owned()).collect();
         Self::new(table.name.to_owned(), table.doc.to_owned(), columns.collect(), sort)
@@ -55,12 +58,13 @@ impl Shape {
             kind: COMMON[0].kind,
             nullable: false,
             doc: COMMON[0].doc.to_owned(),
+            unit: None,
         };
         let fields: Fields = std::iter::once(&run_id)
             .chain(&self.columns)
             .map(|c| {
                 let mut about = HashMap::from([("doc".to_owned(), c.doc.clone())]);
-                if let Some(unit) = unit(c) {
+                if let Some(unit) = c.unit.as_deref().or_else(|| unit(c)) {
                     about.insert("unit".to_owned(), unit.to_owned());
                 }
                 Field::new(&c.name, data_type(c.kind), c.nullable).with_metadata(about)

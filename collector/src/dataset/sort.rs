@@ -244,8 +244,13 @@ mod tests {
     /// equal ones in the order in which they came.
     #[test]
     fn more_rows_than_fit_come_out_in_order() {
-        let column =
-            |name: &str, kind| ColumnShape { name: name.to_owned(), kind, nullable: false, doc: String::new() };
+        let column = |name: &str, kind| ColumnShape {
+            name: name.to_owned(),
+            kind,
+            nullable: false,
+            doc: String::new(),
+            unit: None,
+        };
         let columns = vec![column("key", Kind::U32), column("came", Kind::U32), column("text", Kind::Text)];
         let shape = Shape::new("t".to_owned(), String::new(), columns, Vec::new());
         let dir = tempfile::tempdir().expect("a folder");

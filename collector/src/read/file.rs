@@ -12,6 +12,7 @@ use super::{At, Fate, dht, early, metrics, pubsub, records, run_out};
 use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, T};
 use crate::error::CollectError;
+use crate::rules::{self, Rules};
 
 /// How much of a line a note keeps.
 const NOTE_BYTES: usize = 1000;
@@ -25,6 +26,7 @@ pub(crate) struct FileAt<'a> {
     pub(crate) name: &'a str,
     /// Below the run.
     pub(crate) path: &'a str,
+    pub(crate) rules: Option<&'a Rules>,
 }
 
 /// A file that is one document is not read above this.
@@ -108,7 +110,7 @@ fn whole(
     rule: &mut Rule,
 ) -> Result<io::Result<()>, CollectError> {
     match lines.head() {
-        Ok(head) => *rule = Rule::of(file.name, head),
+        Ok(head) => *rule = wanted(file, head),
         Err(error) => return Ok(Err(error)),
     }
     match *rule {
@@ -148,6 +150,20 @@ fn whole(
             }
         }
         segment.settle()?;
+    }
+}
+
+/// How a file is read: as the user's rules say, else by its name and content.
+fn wanted(file: FileAt<'_>, head: &[u8]) -> Rule {
+    let Some(rules) = file.rules else { return Rule::of(file.name, head) };
+    let ruled = rules.of(file.name);
+    if !ruled.is_empty() {
+        return Rule::Ruled(ruled);
+    }
+    match Rule::of(file.name, head) {
+        // A table whose columns are declared takes no other lines.
+        Rule::Own(table) if rules.declared(&table).is_some() => Rule::Own(format!("{table}_")),
+        rule => rule,
     }
 }
 
@@ -211,6 +227,10 @@ fn dispatch(
             Fate::Mapped
         }
         Rule::EarlyErr => early::logged(segment, facts, at, file.name, text),
+        Rule::Ruled(which) => match file.rules {
+            Some(rules) => rules::read(rules, which, segment, facts, at, file.name, text),
+            None => run_out::log(segment, at, file.name, text),
+        },
         Rule::TraceJson => pubsub::traced(segment, facts, at, text),
         Rule::Scores => pubsub::scores(segment, facts, at, text),
         Rule::Text | Rule::Binary | Rule::Trace { .. } | Rule::Aggregate | Rule::Topology => {

@@ -51,6 +51,8 @@ pub(crate) enum Rule {
     Aggregate,
     /// `connections-*.json`.
     Topology,
+    /// By these rules of the user, by number.
+    Ruled(Vec<usize>),
     /// What an instance printed: events that `run.out` lacks, and text.
     Printed,
     /// One JSON object per line, into a table of the author's own.
@@ -145,6 +147,7 @@ impl Rule {
             Self::TraceJson => "pubsub_trace_json",
             Self::Scores => "peer_scores",
             Self::Aggregate | Self::Topology => "document",
+            Self::Ruled(_) => "rules",
             Self::Printed => "printed",
             Self::Own(_) => "own",
             Self::Text => "text",

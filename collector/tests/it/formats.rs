@@ -77,6 +77,14 @@ panic: not JSON
     assert!(!tables.contains_key("notes"));
 }
 
+/// A run whose only time is zero has no begin, and its metrics no time since then.
+#[tokio::test]
+async fn a_run_without_a_begin_can_be_collected() {
+    let line = br#"{"ts":0,"type":"point","name":"a","measures":{"value":1}}"#;
+    let (_dir, tables) = collect(&[("results.out", line)]).await;
+    assert_eq!(show(&tables, "metrics", &["ts", "t_rel_ns", "value"]), ["0 - 1.0"]);
+}
+
 #[tokio::test]
 async fn messages_tell_numbers_phases_and_who_the_instance_is() {
     let message = |ts: u64, text: &str| {

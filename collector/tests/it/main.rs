@@ -5,6 +5,7 @@ mod dht;
 mod formats;
 mod home;
 mod resume;
+mod rules;
 mod run_folder;
 mod sources;
 mod tables;

@@ -20,6 +20,8 @@ pub const STDERR_FILE: &str = "stderr.log";
 pub const ARCHIVE_FILE: &str = "outputs.zip";
 /// What went wrong at the source, in the archive.
 pub const NOTES_FILE: &str = "notes.ndjson";
+/// The rules that a collect was given, in the archive.
+pub const RULES_FILE: &str = "rules.toml";
 /// The dataset of a run.
 pub const DATASET_DIR: &str = "dataset";
 /// The description of a dataset.

@@ -105,7 +105,8 @@ pub const COMMON: &[Column] = &[
 
 const INSTANCE: Column = must("instance", Kind::U32, "The instance: `instances.instance`.");
 const TS: Column = must("ts", Kind::Time, "When.");
-const T_REL: Column = must("t_rel_ns", Kind::I64, "Nanoseconds since the run began.");
+const T_REL: Column =
+    may("t_rel_ns", Kind::I64, "Nanoseconds since the run began; absent where nothing says when that was.");
 
 /// Every table that has a fixed shape.
 pub const ALL: &[Table] = &[
