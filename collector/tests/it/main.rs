@@ -4,6 +4,7 @@ mod accounting;
 mod dht;
 mod formats;
 mod home;
+mod readers;
 mod resume;
 mod rules;
 mod run_folder;
