@@ -56,7 +56,7 @@ impl Check {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let mut checks = vec![home(context)];
     checks.extend(context.home.path().ok().map(|home| disk(&home)));
-    checks.extend([open_files(), loopback()]);
+    checks.extend([open_files(), loopback(), hosts()]);
     for (name, tool, arguments, hint) in TOOLS {
         checks.push(toolchain(name, tool, arguments, hint));
     }
@@ -124,7 +124,7 @@ fn disk(home: &Path) -> Check {
 }
 
 /// A run takes about so many open files for each instance.
-const FILES_PER_INSTANCE: u64 = 8;
+const FILES_PER_INSTANCE: u64 = 10;
 
 fn open_files() -> Check {
     match nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
@@ -162,6 +162,22 @@ fn loopback() -> Check {
             format!("127.0.0.1 cannot be listened on: {error}"),
             "bring the interface `lo` up",
         ),
+    }
+}
+
+/// Whether instances can have hosts of their own: makes one to find out.
+fn hosts() -> Check {
+    const NAME: &str = "hosts";
+    const HINT: &str =
+        "instances run as plain processes without a network of their own; `tg help run` has `--isolation`";
+    let probed = match (crate::run::launcher(), tempfile::tempdir()) {
+        (None, _) => Err("only Linux has what they are made of".to_owned()),
+        (_, Err(error)) => Err(format!("cannot make a folder for temporary files: {error}")),
+        (Some(launcher), Ok(dir)) => tg_runner::probe_hosts(&launcher, dir.path()),
+    };
+    match probed {
+        Ok(()) => Check::good(NAME, "each instance can have a host and a network of its own"),
+        Err(why) => Check::bad(NAME, Mark::Limited, why, HINT),
     }
 }
 

@@ -40,8 +40,11 @@ pub(crate) struct Context {
 ///
 /// Nothing happens before the arguments are parsed: `tg --version` starts no runtime and reads no file.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == run::KEEP) {
-        return keep();
+    // Both are tg as its own helper, and neither is a command.
+    match std::env::args_os().nth(1) {
+        Some(word) if word == run::KEEP => return keep(),
+        Some(word) if word == run::HOST => return tg_runner::enter_host(),
+        _ => {}
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tg_model::Exit;
+use tg_runner::Isolation;
 
 use crate::Context;
 use crate::message::Failure;
 use crate::render::OutputArgs;
 use crate::reporter::Style;
 
-pub(crate) use make::{KEEP, Made};
+pub(crate) use make::{HOST, KEEP, Made, launcher};
 
 use make::Maker;
 use wanted::wanted;
@@ -78,6 +79,9 @@ pub(crate) struct Args {
     /// The largest message that an instance may send to the sync service: bytes, or with KiB, MiB or GiB.
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = crate::sync::size_bytes)]
     pub(crate) max_message: u64,
+    /// Whether each instance gets a host of its own, with a network between them that plans can shape.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub(crate) isolation: IsolationArg,
     /// Make archive and dataset of each run right after it.
     #[arg(long)]
     pub(crate) collect: bool,
@@ -89,6 +93,28 @@ pub(crate) struct Args {
     pub(crate) progress: Style,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// The values of `--isolation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum IsolationArg {
+    /// Hosts where the system lets us make them, else plain processes; the run says so.
+    #[default]
+    Auto,
+    /// Hosts, or no run.
+    Host,
+    /// Plain processes that share the machine's network.
+    None,
+}
+
+impl From<IsolationArg> for Isolation {
+    fn from(arg: IsolationArg) -> Self {
+        match arg {
+            IsolationArg::Auto => Self::Auto,
+            IsolationArg::Host => Self::Host,
+            IsolationArg::None => Self::None,
+        }
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

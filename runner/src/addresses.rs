@@ -50,6 +50,13 @@ pub(crate) async fn bind(hub: &Hub, instances: u32, hint: u32) -> Result<Bound, 
     Err(RunError::Listen { addr, source })
 }
 
+/// A service that listens nowhere yet: instances on hosts of their own find it under its name.
+pub(crate) async fn none(hub: &Hub, instances: u32) -> Result<Bound, RunError> {
+    let server =
+        Server::bind(hub.clone(), &[]).await.map_err(|BindError { addr, source }| RunError::Listen { addr, source })?;
+    Ok(Bound { server, hosts: vec![crate::isolation::SYNC_NAME.to_owned(); instances as usize], shared: None })
+}
+
 fn address(block: u8, label: u32) -> SocketAddr {
     let byte = |n: u32| u8::try_from(n % PER_BYTE + 1).unwrap_or(u8::MAX);
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, block, byte(label / PER_BYTE), byte(label))), SYNC_PORT)

@@ -13,6 +13,7 @@ use crate::cancel::{Asked, Cancel};
 use crate::clock::{Clock, ns};
 use crate::drain::FoundBy;
 use crate::instance::{Began, End};
+use crate::isolation::Refused;
 use crate::stall;
 use crate::state::State;
 use crate::store::{EventLog, StoreError};
@@ -32,6 +33,8 @@ pub(crate) struct Inputs {
     /// Which instance a task runs, for a task that dies.
     pub(crate) labels: HashMap<Id, u32>,
     pub(crate) watch: Watch,
+    /// What the sidecar could not apply; closed where there is none.
+    pub(crate) refused: mpsc::Receiver<Refused>,
 }
 
 /// Numbers events, writes them down and hands them out.
@@ -155,6 +158,7 @@ impl Dispatcher {
                 Some(began) = inputs.began.recv(), if listening => self.state.began(began.label, began.pid),
                 Some((label, found)) = inputs.found.recv(), if listening => self.state.found(label, found),
                 Some(seen) = inputs.watch.recv(), if listening => self.state.seen(seen),
+                Some(refused) = inputs.refused.recv(), if listening => self.state.refused(refused),
                 Some(joined) = inputs.tasks.join_next_with_id() => {
                     let end = match joined {
                         Ok((_, end)) => end,

@@ -22,13 +22,15 @@ use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
 use crate::instance::{self, Planned, Shared};
+use crate::isolation::{self, Decided, Hosts, Isolation};
 use crate::keeper::{self, Keeper, Kept};
 use crate::state::State;
 use crate::store::{EventLog, RunFolder};
 use crate::sync::{Hub, Limits, TopicFilter, raise_open_files};
 
-/// Open files of tg for each instance: two pipes, two logs, a listener, a connection or two, a process handle.
-const FILES_PER_INSTANCE: u64 = 8;
+/// Open files of tg for each instance: two pipes, two logs, a listener, a connection or two, a process handle, a
+/// network device, a control socket.
+const FILES_PER_INSTANCE: u64 = 10;
 /// Open files of tg for itself.
 const FILES_OF_OUR_OWN: u64 = 64;
 
@@ -57,6 +59,10 @@ pub struct RunOptions {
     pub sync: Limits,
     /// The process that ends instances when tg is killed. Without it they would outlive a killed tg.
     pub keeper: Option<Keeper>,
+    /// Whether each instance gets a host of its own.
+    pub isolation: Isolation,
+    /// The command of a process that calls [`crate::enter_host`] and does nothing else.
+    pub launcher: Option<Vec<std::ffi::OsString>>,
 }
 
 impl RunOptions {
@@ -74,6 +80,8 @@ impl RunOptions {
             drain_after_exit: Duration::from_secs(2),
             sync: Limits::default(),
             keeper: None,
+            isolation: Isolation::None,
+            launcher: None,
         }
     }
 }
@@ -107,6 +115,7 @@ struct Run {
     scratch: PathBuf,
     log: EventLog,
     artifacts: Vec<Arc<Artifact>>,
+    decided: Decided,
 }
 
 impl Run {
@@ -128,11 +137,16 @@ impl Run {
         let hub = Hub::new(options.sync.clone());
         let hint =
             options.run.as_str().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let bound = addresses::bind(&hub, instances, hint).await?;
+        let scratch = keeper::scratch_dir(&options.run);
+        let decided = decide(spec, options, &scratch).await.inspect_err(|_| discard(&scratch))?;
+        let bound = match &decided {
+            Decided::Hosts { .. } => addresses::none(&hub, instances).await,
+            Decided::Plain(_) => addresses::bind(&hub, instances, hint).await,
+        };
+        let bound = bound.inspect_err(|_| discard(&scratch))?;
         let kept = Kept::start(options.keeper.as_ref(), &options.run).map_err(RunError::Keeper)?;
         let file = run_file(spec, options, clock.started_ns());
         let folder = RunFolder::create(&options.home, &file)?;
-        let scratch = keeper::scratch_dir(&options.run);
         let rest = std::fs::create_dir_all(&scratch)
             .map_err(|source| RunError::Scratch { path: scratch.clone(), source })
             .and_then(|()| Ok(EventLog::create(folder.path())?));
@@ -144,7 +158,7 @@ impl Run {
                 return Err(error);
             }
         };
-        Ok(Self { clock, hub, bound, kept, folder, file, scratch, log, artifacts })
+        Ok(Self { clock, hub, bound, kept, folder, file, scratch, log, artifacts, decided })
     }
 
     async fn go(
@@ -154,11 +168,19 @@ impl Run {
         events: mpsc::Sender<RunEvent>,
         cancel: &Cancel,
     ) -> Result<RunFile, RunError> {
-        let Self { clock, hub, bound, kept, folder, mut file, scratch, log, artifacts } = self;
+        let Self { clock, hub, bound, kept, folder, mut file, scratch, log, artifacts, decided } = self;
         let common = Common::new(spec, &options.run, clock.started_ns());
         let prefix = format!("{}:", key_prefix(&options.run.to_string(), &common.plan, &common.case));
-        let topics =
-            TopicFilter { suffixes: vec![":run_events".to_owned()], parts: vec![":topics:network:".to_owned()] };
+        let (hosts, plain_because) = match decided {
+            Decided::Plain(why) => (None, why),
+            Decided::Hosts { launcher } => {
+                let hosts = Hosts::new(launcher, spec, &scratch, hub.clone(), bound.server.door(), &prefix);
+                (Some(hosts.map_err(|source| RunError::Scratch { path: scratch.clone(), source })?), None)
+            }
+        };
+        // Where there is a sidecar, it hears these; else the run tells the truth about them.
+        let network = if hosts.is_some() { Vec::new() } else { vec![":topics:network:".to_owned()] };
+        let topics = TopicFilter { suffixes: vec![":run_events".to_owned()], parts: network };
         let watch = hub.watch(&prefix, topics);
         let (found_to, found) = mpsc::channel(256);
         let (began_to, began) = mpsc::channel(64);
@@ -166,6 +188,9 @@ impl Run {
             folder.undo();
             RunError::Drain(error)
         })?;
+        let (refused_to, refused) = mpsc::channel(64);
+        let sidecar = hosts.as_ref().map(|hosts| isolation::start_sidecar(hosts, refused_to.clone()));
+        drop(refused_to);
         // A run that was cancelled before it began starts nothing.
         let (stop, stopped) = watch::channel(*cancel.subscribe().borrow());
         let shared = Arc::new(Shared {
@@ -178,6 +203,7 @@ impl Run {
             stop: stopped,
             kept,
             jobs: drain.jobs(),
+            hosts,
         });
 
         let mut state = State::new(spec);
@@ -193,13 +219,16 @@ impl Run {
         if let Some(text) = &bound.shared {
             state.run_note("no-labels", text.clone());
         }
+        if let Some(why) = plain_because {
+            state.run_note("plain-processes", format!("no hosts of their own for the instances: {why}"));
+        }
         if cfg!(not(target_os = "linux")) {
             state.run_note("untested-platform", "plain processes only, and tg is not tested on this system");
         }
 
         let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, &began_to);
         drop(began_to);
-        let mut inputs = Inputs { began, found, tasks, labels, watch };
+        let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
         let outlet = Outlet::new(clock, log, events);
         let deadline = options.deadline.or(spec.deadline);
         let mut dispatcher = Dispatcher {
@@ -225,6 +254,9 @@ impl Run {
             let text = format!("`{}` cannot be removed: {error}", scratch.display());
             dispatcher.state.run_note("temp-left", text);
         }
+        if let Some(sidecar) = sidecar {
+            sidecar.abort();
+        }
         bound.server.shutdown().await;
         hub.drop_run(&prefix);
         dispatcher.state.finish(clock.elapsed());
@@ -243,6 +275,19 @@ impl Run {
             None => Ok(written.map(|()| file)?),
         }
     }
+}
+
+async fn decide(spec: &RunSpec, options: &RunOptions, scratch: &Path) -> Result<Decided, RunError> {
+    let (spec, wanted) = (spec.clone(), options.isolation);
+    let (launcher, dir) = (options.launcher.clone(), scratch.to_owned());
+    let decided =
+        tokio::task::spawn_blocking(move || isolation::decide(wanted, launcher.as_deref(), &spec, &dir)).await;
+    decided.map_err(|error| error.to_string()).flatten().map_err(RunError::Isolation)
+}
+
+/// Removes what a run that does not begin has made; what cannot be removed is in a folder of temporary files.
+fn discard(scratch: &Path) {
+    std::fs::remove_dir_all(scratch).ok();
 }
 
 fn check_open_files(instances: u32) -> Result<(), RunError> {

@@ -7,6 +7,7 @@ use tg_model::env;
 use tg_model::spec::{GroupSpec, RunSpec};
 use tg_model::{InstanceId, RunId};
 
+use crate::isolation::SUBNET;
 use crate::spawn::Folders;
 
 /// What the instances of a run have in common.
@@ -38,13 +39,14 @@ impl Common {
         }
     }
 
-    /// The environment of one instance.
+    /// The environment of one instance; `own_host` is the name of its host, if it has one of its own.
     pub(crate) fn of(
         &self,
         group: &GroupSpec,
         id: &InstanceId,
         folders: &Folders,
         sync_host: &str,
+        own_host: Option<&str>,
     ) -> Vec<(String, OsString)> {
         let flag = |on: bool| if on { "true" } else { "false" };
         let mut vars: Vec<(&str, OsString)> = vec![
@@ -58,8 +60,8 @@ impl Common {
             (env::TEST_CAPTURE_PROFILES, pack(&group.profiles).into()),
             (env::TEST_OUTPUTS_PATH, folders.outputs.clone().into()),
             (env::TEST_TEMP_PATH, folders.temp().into()),
-            (env::TEST_SIDECAR, "false".into()),
-            (env::TEST_SUBNET, "127.1.0.0/16".into()),
+            (env::TEST_SIDECAR, flag(own_host.is_some()).into()),
+            (env::TEST_SUBNET, if own_host.is_some() { SUBNET } else { "127.1.0.0/16" }.into()),
             (env::TEST_START_TIME, self.start_time.clone().into()),
             (env::TEST_DISABLE_METRICS, flag(self.disable_metrics).into()),
             (env::REDIS_HOST, "localhost".into()),
@@ -67,7 +69,7 @@ impl Common {
             (env::TG_SEED, env::instance_seed(self.seed, group.name.as_str(), id.index).to_string().into()),
             (env::TG_INSTANCE_INDEX, id.index.to_string().into()),
             // The published Rust SDK does not start without it.
-            ("HOSTNAME", self.hostname.clone().into()),
+            ("HOSTNAME", own_host.unwrap_or(&self.hostname).into()),
             ("PATH", self.path.clone()),
         ];
         // There is no InfluxDB: an address at which nobody answers costs each Go plan seven seconds at its end.

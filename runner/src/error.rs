@@ -62,6 +62,9 @@ pub enum RunError {
     /// The thread that reads the instances' output.
     #[error("cannot start the thread that reads what instances print")]
     Drain(#[source] io::Error),
+    /// Instances were to have hosts of their own, and cannot.
+    #[error("the instances cannot have hosts of their own: {0}")]
+    Isolation(String),
     /// The backend is not one of ours.
     #[error("backend `{0}` is not known")]
     Backend(String),
@@ -72,10 +75,13 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => error.exit(),
-            Self::Listen { .. } | Self::OpenFiles { .. } | Self::Scratch { .. } | Self::TooMany { .. } => {
-                Exit::Environment
-            }
-            Self::Keeper(_) | Self::Drain(_) => Exit::Environment,
+            Self::Listen { .. }
+            | Self::OpenFiles { .. }
+            | Self::Isolation(_)
+            | Self::Scratch { .. }
+            | Self::TooMany { .. }
+            | Self::Keeper(_)
+            | Self::Drain(_) => Exit::Environment,
             Self::Empty | Self::Backend(_) => Exit::Usage,
             Self::NoArtifact(_) => Exit::Fault,
         }
@@ -93,6 +99,9 @@ impl RunError {
                 Some(format!("raise the hard limit (`ulimit -Hn {needed}`), or run fewer instances"))
             }
             Self::Scratch { .. } => Some("set TMPDIR to a folder with room that you may write to".to_owned()),
+            Self::Isolation(_) => {
+                Some("`tg doctor` says what is missing; `--isolation none` runs plain processes".to_owned())
+            }
             Self::Backend(_) => Some("use `local:exec`".to_owned()),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -19,8 +19,9 @@ use crate::build::Artifact;
 use crate::cancel::Asked;
 use crate::drain::{Drained, Job};
 use crate::environment::Common;
+use crate::isolation::Hosts;
 use crate::keeper::Kept;
-use crate::spawn::{self, Folders, StartError, Started};
+use crate::spawn::{self, Folders, Place, StartError, Started};
 
 /// What all instances of a run share.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Receiver<Asked>,
     pub(crate) kept: Kept,
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// The hosts of the run, if its instances have any of their own.
+    pub(crate) hosts: Option<Hosts>,
 }
 
 /// One instance that is to run.
@@ -92,7 +95,7 @@ pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Send
             return end;
         }
     };
-    let Started { mut child, pid, from, stdout, stderr } = started;
+    let Started { mut child, pid, from, stdout, stderr, host } = started;
     let (give_up, given_up) = oneshot::channel();
     let (done, mut drained) = oneshot::channel();
     let group = id.group.to_string();
@@ -105,7 +108,11 @@ pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Send
 
     wait(&shared, &mut child, pid, &mut end).await;
     end.elapsed = Some(from.elapsed());
-    if crate::keeper::kill_group(pid.cast_signed()) {
+    let left = host.map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
+    if let Some(hosts) = &shared.hosts {
+        hosts.ended(planned.label);
+    }
+    if crate::keeper::kill_group(pid.cast_signed()) || left > 0 {
         end.note("left-processes", "it left processes behind; they were killed");
     }
     if let Err(error) = shared.kept.ended(pid) {
@@ -135,10 +142,13 @@ async fn start(shared: &Arc<Shared>, planned: &Planned, folders: &Folders) -> Re
         }
         permit = shared.starting.acquire() => permit,
     };
-    let env = shared.common.of(&planned.group, &planned.id, folders, &planned.sync_host);
+    let hostname = shared.hosts.as_ref().map(|hosts| hosts.name(planned.label));
+    let env = shared.common.of(&planned.group, &planned.id, folders, &planned.sync_host, hostname);
+    let label = planned.label;
     let (shared_, folders, artifact) = (Arc::clone(shared), folders.clone(), Arc::clone(&planned.artifact));
     let started = tokio::task::spawn_blocking(move || {
-        let started = spawn::start(&artifact.command, &env, &folders)?;
+        let place = shared_.hosts.as_ref().map_or(Place::Machine, |hosts| Place::Host(hosts, label));
+        let started = spawn::start(&artifact.command, &env, &folders, place)?;
         Ok::<_, StartError>((shared_.kept.began(started.pid), started))
     })
     .await;

@@ -13,9 +13,16 @@ mod drain;
 mod engine;
 mod environment;
 mod error;
+#[cfg(target_os = "linux")]
+mod host;
 mod instance;
+mod isolation;
 pub mod keeper;
+#[cfg(target_os = "linux")]
+mod net;
 mod scan;
+#[cfg(target_os = "linux")]
+mod sidecar;
 mod spawn;
 mod stall;
 mod state;
@@ -26,4 +33,5 @@ pub use build::{Artifact, Artifacts, BuildError, BuildOptions, build_all};
 pub use cancel::Cancel;
 pub use engine::{RunOptions, execute};
 pub use error::RunError;
+pub use isolation::{Isolation, enter as enter_host, probe as probe_hosts};
 pub use keeper::Keeper;

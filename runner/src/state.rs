@@ -14,6 +14,7 @@ use tg_model::{InstanceId, Outcome, Verdict};
 use crate::claims;
 use crate::clock::ns;
 use crate::instance::End;
+use crate::isolation::Refused;
 use crate::scan::{Claims, Found};
 use crate::sync::Seen;
 
@@ -153,6 +154,14 @@ impl State {
         } else if topic.contains(":topics:network:") {
             let text = "it asked for a network configuration; this backend has no network of its own, so nothing was applied and its callback state was not signalled";
             self.found(label, Found::Note("network-not-applied", text.to_owned()));
+        }
+    }
+
+    /// The sidecar could not do what an instance asked.
+    pub(crate) fn refused(&mut self, refused: Refused) {
+        match refused.label {
+            Some(label) => self.found(label, Found::Note("network-not-applied", refused.text)),
+            None => self.run_note("network-not-applied", refused.text),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Builds and runs, shows what happens meanwhile, and passes Ctrl-C on.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tg_model::event::CancelReason;
 use tg_model::run::Series;
 use tg_model::{EventKind, Exit, RunEvent, RunFile, RunId, RunSpec, Verdict, layout};
-use tg_runner::{Artifacts, BuildOptions, Cancel, Keeper, RunOptions};
+use tg_runner::{Artifacts, BuildOptions, Cancel, Isolation, Keeper, RunOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -49,6 +50,7 @@ pub(super) struct Maker {
     style: Style,
     grace: Duration,
     stall_after: Duration,
+    isolation: Isolation,
     max_message_bytes: usize,
     collect: bool,
     first: Option<RunId>,
@@ -65,6 +67,7 @@ impl Maker {
             style: args.progress,
             grace: args.grace,
             stall_after: args.stall_after,
+            isolation: args.isolation.into(),
             max_message_bytes: usize::try_from(args.max_message).unwrap_or(usize::MAX),
             collect: args.collect,
             first: None,
@@ -117,6 +120,8 @@ impl Maker {
         options.stall_after = self.stall_after;
         options.sync.max_message_bytes = self.max_message_bytes;
         options.keeper = keeper();
+        options.isolation = self.isolation;
+        options.launcher = launcher();
         if all > 1 && self.style != Style::Quiet {
             crate::message::progress(&format!("run {} of {all}{}", nth + 1, super::report::config_words(spec)));
         }
@@ -203,10 +208,20 @@ impl Watching {
 /// The word by which tg knows that it is to be a keeper.
 pub(crate) const KEEP: &str = "__keep-run";
 
+/// The word by which tg knows that it is to make a host for an instance.
+pub(crate) const HOST: &str = "__host";
+
+/// This program. On Linux the link leads to it even after it was replaced on disk, as cargo does.
+fn program() -> Option<PathBuf> {
+    if cfg!(target_os = "linux") { Some(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe().ok() }
+}
+
 /// tg itself, as the process that ends instances when tg is killed.
 fn keeper() -> Option<Keeper> {
-    // The link leads to the program even after it was replaced on disk, as cargo does.
-    let program =
-        if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { std::env::current_exe().ok()? };
-    Some(Keeper { command: vec![program.into(), KEEP.into()], env: Vec::new() })
+    Some(Keeper { command: vec![program()?.into(), KEEP.into()], env: Vec::new() })
+}
+
+/// tg itself, as the process that makes a host and waits for what runs in it.
+pub(crate) fn launcher() -> Option<Vec<OsString>> {
+    cfg!(target_os = "linux").then(program).flatten().map(|program| vec![program.into(), HOST.into()])
 }

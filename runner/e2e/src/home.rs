@@ -11,6 +11,9 @@ use tg_model::layout;
 use crate::process::{Done, Running, tg_binary};
 use crate::run::Run;
 
+/// Not `/tmp`: an instance on a host of its own has another one.
+const PLACE: &str = "/var/tmp";
+
 /// A plan of this crate, such as `shell`.
 pub fn plan(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("plans").join(name)
@@ -25,7 +28,7 @@ pub struct Home {
 impl Home {
     /// A new, empty one.
     pub fn new() -> Self {
-        Self { dir: TempDir::with_prefix("tg-e2e-").expect("a scratch folder") }
+        Self { dir: tempfile::Builder::new().prefix("tg-e2e-").tempdir_in(PLACE).expect("a scratch folder") }
     }
 
     /// Its folder.

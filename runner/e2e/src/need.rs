@@ -6,6 +6,8 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::process::tg_binary;
+
 /// A tool outside of this repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
@@ -17,23 +19,22 @@ pub enum Tool {
     Graphviz,
     /// Python with networkx and pydot.
     Networkx,
+    /// A system that lets us make hosts: namespaces and TUN devices.
+    Hosts,
 }
 
 impl Tool {
-    /// Modules of Python that it takes.
-    fn modules(self) -> &'static [&'static str] {
+    /// What of it is missing here.
+    fn missing(self) -> Vec<String> {
+        let lacks = |names: &[&str], is_there: fn(&str) -> bool| -> Vec<String> {
+            names.iter().filter(|name| !is_there(name)).map(|name| format!("`{name}`")).collect()
+        };
         match self {
-            Self::Networkx => &["networkx", "pydot"],
-            Self::Go | Self::Node | Self::Graphviz => &[],
-        }
-    }
-
-    fn commands(self) -> &'static [&'static str] {
-        match self {
-            Self::Go => &["go"],
-            Self::Node => &["node", "npm"],
-            Self::Graphviz => &["nop"],
-            Self::Networkx => &["python3"],
+            Self::Go => lacks(&["go"], on_path),
+            Self::Node => lacks(&["node", "npm"], on_path),
+            Self::Graphviz => lacks(&["nop"], on_path),
+            Self::Networkx => lacks(&["networkx", "pydot"], has_module),
+            Self::Hosts => hosts(),
         }
     }
 }
@@ -44,22 +45,30 @@ impl Tool {
 ///
 /// With `TG_CI=1`, if the tool is missing.
 pub fn has(tool: Tool, skipped: &str) -> bool {
-    let mut missing: Vec<&str> = tool.commands().iter().copied().filter(|name| !on_path(name)).collect();
-    if missing.is_empty() {
-        missing.extend(tool.modules().iter().copied().filter(|name| !has_module(name)));
-    }
+    let missing = tool.missing();
     if missing.is_empty() {
         return true;
     }
-    let text = format!("{skipped}: skipped, for want of `{}`", missing.join("`, `"));
+    let text = format!("{skipped}: skipped, for want of {}", missing.join(", "));
     assert!(env::var_os("TG_CI").is_none_or(|ci| ci != "1"), "{text}, and TG_CI=1 allows no skips");
     eprintln!("{text}");
     false
 }
 
+/// Whether Python is here and has a module.
 fn has_module(name: &str) -> bool {
     let import = Command::new("python3").args(["-c", &format!("import {name}")]).stderr(Stdio::null()).status();
     import.is_ok_and(|status| status.success())
+}
+
+/// Asks tg itself, which makes a host to find out.
+fn hosts() -> Vec<String> {
+    let doctor = Command::new(tg_binary()).args(["doctor", "--format", "json"]).output().expect("tg doctor runs");
+    let told = String::from_utf8_lossy(&doctor.stdout);
+    let found: serde_json::Value = serde_json::from_str(&told).expect("tg doctor speaks JSON");
+    let checks = found["checks"].as_array().expect("a list of checks");
+    let hosts = checks.iter().find(|check| check["check"] == "hosts").expect("a check of hosts");
+    if hosts["state"] == "ok" { Vec::new() } else { vec![format!("hosts ({})", hosts["found"])] }
 }
 
 fn on_path(name: &str) -> bool {

@@ -183,6 +183,9 @@ impl Desk {
             Wait::Over => {
                 out.answer(&wire::empty(&wire::encode_str(id)));
             }
+            Wait::Failed(why) => {
+                out.answer(&wire::error(&wire::encode_str(id), &wire::encode_error(&why)));
+            }
             Wait::Placed { place, .. } => self.open(id, token, Kind::Barrier { state, target, place }),
         }
         Ok(())
@@ -223,11 +226,16 @@ impl Desk {
 
     /// Answers barriers that were reached and gives a turn to subscriptions that have more.
     pub(super) fn deliver(&mut self, mail: Mail, out: &mut Out) {
-        let Mail { released, dirty } = mail;
+        let Mail { released, dirty, failed } = mail;
         for token in released {
             // One that was cancelled meanwhile is not open any more.
             if let Some(id) = self.close(token) {
                 out.answer(&wire::empty(&wire::encode_str(&id)));
+            }
+        }
+        for (token, why) in failed {
+            if let Some(id) = self.close(token) {
+                out.answer(&wire::error(&wire::encode_str(&id), &wire::encode_error(&why)));
             }
         }
         for token in dirty {

@@ -72,6 +72,11 @@ impl Hub {
         self.signal_state(&state, None)
     }
 
+    /// Tells whoever waits for a state, now or later, that it will not be reached, and why.
+    pub fn fail(&self, state: &str, why: &str) {
+        find_or_add(&self.inner.states, state, State::new).fail(&why.into());
+    }
+
     /// Appends to a topic, as if a client had; returns the place, or 0 if the hub may store no more.
     pub fn publish(&self, topic: &str, payload: &RawValue) -> u64 {
         let topic = find_or_add(&self.inner.topics, topic, |key| self.inner.new_topic(key));

@@ -1,7 +1,7 @@
 //! How the rest of the service reaches the task of a connection.
 
 use std::mem::take;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// One of a connection's open requests, by a number of the service's own.
@@ -14,6 +14,8 @@ pub(super) struct Mail {
     pub(super) released: Vec<Token>,
     /// Subscriptions whose topic has items that the connection has not looked at.
     pub(super) dirty: Vec<Token>,
+    /// Barriers that will never be reached, and why.
+    pub(super) failed: Vec<(Token, Arc<str>)>,
 }
 
 /// The letterbox of a connection: each open request is in it at most once, so it is bounded by their number.
@@ -37,6 +39,10 @@ impl Mailbox {
         self.put(|mail| mail.dirty.push(token));
     }
 
+    pub(super) fn fail(&self, token: Token, why: Arc<str>) {
+        self.put(|mail| mail.failed.push((token, why)));
+    }
+
     fn put(&self, put: impl FnOnce(&mut Mail)) {
         let waker = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +57,7 @@ impl Mailbox {
     /// Takes everything, or asks to be woken.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Mail> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.mail.released.is_empty() && inner.mail.dirty.is_empty() {
+        if inner.mail.released.is_empty() && inner.mail.dirty.is_empty() && inner.mail.failed.is_empty() {
             if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 inner.waker = Some(cx.waker().clone());
             }

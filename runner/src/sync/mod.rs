@@ -28,5 +28,6 @@ pub use hub::{Hub, Waiting};
 pub use limits::Limits;
 pub use open_files::raise_open_files;
 pub use seen::{Label, Seen};
+pub(crate) use server::Door;
 pub use server::{BindError, Listen, Server};
 pub use watch::{TopicFilter, Watch};

@@ -41,7 +41,27 @@ pub struct BindError {
 pub struct Server {
     addrs: Vec<SocketAddr>,
     tasks: TaskTracker,
+    hub: Hub,
+    token: CancellationToken,
     cancel: DropGuard,
+}
+
+/// Lets a server listen at sockets that are made while it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    hub: Hub,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Door {
+    /// Accepts what comes at this socket, until the server ends. Must be called within a tokio runtime.
+    pub(crate) fn open(&self, listener: std::net::TcpListener, label: Label) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        self.tasks.spawn(accept(listener, self.hub.clone(), label, self.tasks.clone(), self.cancel.clone()));
+        Ok(())
+    }
 }
 
 impl Server {
@@ -62,7 +82,12 @@ impl Server {
             tasks.spawn(accept(listener, hub.clone(), label, tasks.clone(), cancel.clone()));
         }
         tasks.close();
-        Ok(Self { addrs, tasks, cancel: cancel.drop_guard() })
+        Ok(Self { addrs, tasks, hub, token: cancel.clone(), cancel: cancel.drop_guard() })
+    }
+
+    /// A handle that lets more sockets be listened at.
+    pub(crate) fn door(&self) -> Door {
+        Door { hub: self.hub.clone(), tasks: self.tasks.clone(), cancel: self.token.clone() }
     }
 
     /// Where it listens, in the order of `bind`'s list, with the ports that were taken.

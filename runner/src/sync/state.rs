@@ -20,6 +20,8 @@ struct Inner {
     /// By target: the last signal empties exactly one group.
     groups: BTreeMap<u64, Group>,
     next_place: u64,
+    /// Why its barriers will never be reached.
+    failed: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,8 @@ impl Reached {
 pub(super) enum Wait {
     /// The count had been reached already.
     Over,
+    /// It will never be reached.
+    Failed(Arc<str>),
     /// The waiter stands in line, here; `opened` holds the count if it is the first in line.
     Placed { place: u64, opened: Option<u64> },
 }
@@ -106,6 +110,9 @@ impl State {
         if inner.count >= target {
             return Wait::Over;
         }
+        if let Some(why) = &inner.failed {
+            return Wait::Failed(Arc::clone(why));
+        }
         let place = inner.next_place;
         inner.next_place += 1;
         let count = inner.count;
@@ -116,6 +123,17 @@ impl State {
         let wait = Wait::Placed { place, opened };
         tell(&wait);
         wait
+    }
+
+    /// Whoever waits here, or will, is told that it is in vain; the first reason stays.
+    pub(super) fn fail(&self, why: &Arc<str>) {
+        let mut inner = self.lock();
+        let why = Arc::clone(inner.failed.get_or_insert_with(|| Arc::clone(why)));
+        let groups = std::mem::take(&mut inner.groups);
+        drop(inner);
+        for waiter in groups.into_values().flat_map(|group| group.waiters.into_values()) {
+            waiter.mailbox.fail(waiter.token, Arc::clone(&why));
+        }
     }
 
     /// Leaves the line; nothing happens if the barrier was reached meanwhile.

@@ -66,5 +66,18 @@ ignore-term) trap '' TERM INT HUP; hold; while :; do sleep 3600; done ;;
 told-then-hang) failure 'the table is wrong'; hold; exec sleep 3600 ;;
 # A child that would outlive the instance.
 orphan) hold; sleep 3600 & success ;;
+# A daemon as they come: in a session of its own, with nothing in its environment.
+daemon) hold; (setsid env -i sleep 3600 &) & trap '' TERM; while :; do sleep 3600; done ;;
+# What can be seen of the machine.
+host)
+    echo "name $(hostname)"
+    echo "hostname $HOSTNAME"
+    echo "subnet $TEST_SUBNET"
+    echo "sidecar $TEST_SIDECAR"
+    cat /etc/hosts
+    ls /tmp | grep -v "^tg-$TEST_RUN$"
+    for process in /proc/[0-9]*; do echo "process $process"; done
+    success
+    ;;
 *) echo "no such case: $TEST_CASE" >&2; exit 64 ;;
 esac

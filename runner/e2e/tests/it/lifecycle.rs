@@ -61,6 +61,10 @@ fn an_interrupt_asks_and_every_instance_still_gets_its_outcome() {
     assert_eq!(outcomes(&run), [Outcome::Cancelled; 4]);
     assert_eq!(run.file.verdict, Verdict::Cancelled);
     assert_eq!(reasons(&run), [CancelReason::Signal]);
+    for instance in run.ends().keys() {
+        let notes = run.notes(instance);
+        assert!(notes.iter().all(|(reason, _)| reason != "ignored-sigterm"), "{instance} was not asked: {notes:?}");
+    }
     assert!(matches!(run.events.last().map(|event| &event.kind), Some(EventKind::RunFinished { .. })));
 }
 

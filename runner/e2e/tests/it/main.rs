@@ -4,6 +4,7 @@ mod collect;
 mod environment;
 mod go;
 mod hostile;
+mod hosts;
 mod js;
 mod lifecycle;
 mod mistakes;

@@ -1,0 +1,186 @@
+//! Instances on hosts of their own, and the network between them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use tg_e2e::{Done, Home, Pipe, Run, Tool, finish, has, plan};
+use tg_model::outcome::Outcome;
+
+use crate::table::{Row, check, row};
+
+/// The plan that comes with tg.
+fn network() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/plans/network")
+}
+
+/// Runs a case of a plan on hosts.
+fn on_hosts(home: &Home, plan: &Path, case: &str, instances: u32, params: &[&str]) -> (Done, Run) {
+    let count = instances.to_string();
+    let mut args = vec!["run", plan.to_str().expect("a plain path"), "--case", case, "--instances", &count];
+    args.extend(["--isolation", "host"]);
+    for param in params {
+        args.extend(["--param", param]);
+    }
+    let done = home.tg(args);
+    (done, home.runs().pop().expect("a run"))
+}
+
+#[test]
+fn links_are_as_a_plan_asks() {
+    if !has(Tool::Hosts, "links of hosts") {
+        return;
+    }
+    let home = Home::new();
+    let cases: [(&str, u32, &[&str]); 7] = [
+        ("ping-pong", 2, &["latency=30ms", "latency2=5ms", "rounds=5"]),
+        ("split-brain", 4, &["filter=accept"]),
+        ("split-brain", 4, &["filter=reject"]),
+        ("split-brain", 4, &["filter=drop", "patience=300ms"]),
+        ("probe", 4, &["latency=3ms", "loss=5", "duplicate=5", "reorder=5", "count=300"]),
+        ("bulk", 2, &["bandwidth=20000000", "duration=1s"]),
+        ("impossible", 1, &[]),
+    ];
+    for (case, instances, params) in cases {
+        let (done, run) = on_hosts(&home, &network(), case, instances, params);
+        done.expect(0);
+        assert!(run.ends().values().all(|end| end.outcome == Outcome::Ok), "{case} {params:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_draws_the_same_losses() {
+    if !has(Tool::Hosts, "losses by seed") {
+        return;
+    }
+    let home = Home::new();
+    let lost = |seed: &str| {
+        let path = network();
+        let params = ["probe", "--param", "loss=20", "--param", "count=200", "--param", "latency=1ms"];
+        let mut args =
+            vec!["run", path.to_str().expect("a plain path"), "--isolation", "host", "--seed", seed, "--case"];
+        args.extend(params);
+        home.tg(args).expect(0);
+        let results = fs::read_to_string(home.runs().pop().expect("a run").output("single/0", "results.out"));
+        let results = results.expect("results");
+        let line = results.lines().find(|line| line.contains(r#""name":"lost""#)).expect("a line that tells of losses");
+        let value = line.split(r#""value":"#).nth(1).expect("a value");
+        value.trim_end_matches('}').parse::<f64>().expect("a number")
+    };
+    let first = lost("7");
+    assert!(first > 10.0 && first < 80.0, "{first} of 200");
+    assert!((first - lost("7")).abs() < f64::EPSILON, "another seed's losses");
+}
+
+#[test]
+fn a_program_on_the_published_rust_sdk_runs_unmodified() {
+    if !has(Tool::Hosts, "the Rust SDK of crates.io") {
+        return;
+    }
+    let rows = [
+        row("success", Outcome::Ok, "success"),
+        row("failure", Outcome::Failed, "the table is wrong"),
+        Row { instances: 2, ..row("ping", Outcome::Ok, "success") },
+    ];
+    check(&Home::new(), &plan("testground-rust"), &rows);
+}
+
+#[test]
+fn a_host_has_its_own_name_files_and_processes() {
+    if !has(Tool::Hosts, "what is on a host") {
+        return;
+    }
+    let home = Home::new();
+    let (done, run) = on_hosts(&home, &plan("shell"), "host", 2, &[]);
+    done.expect(0);
+    let log = fs::read_to_string(run.log("single/1", "stdout.log")).expect("a log");
+    let has_line = |line: &str| log.lines().any(|found| found == line);
+    assert!(has_line("name single-1"), "{log}");
+    assert!(has_line("hostname single-1") && has_line("subnet 16.0.0.0/16") && has_line("sidecar true"), "{log}");
+    assert!(log.contains("16.0.0.2 single-0"), "{log}");
+    assert!(!log.contains("tg-e2e"), "the machine's /tmp is not to be seen: {log}");
+    // The shell and what it lists processes with, beside the host's init.
+    let processes = log.lines().filter(|line| line.starts_with("process ")).count();
+    assert!((2..=4).contains(&processes), "{log}");
+}
+
+/// Whatever is left of a run: processes whose environment names it, and mounts of its folders.
+fn leftovers(run: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
+        let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
+        if String::from_utf8_lossy(&environ).contains(run) {
+            found.push(format!("process {}", entry.file_name().display()));
+        }
+    }
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    found.extend(mounts.lines().filter(|line| line.contains(run)).map(str::to_owned));
+    found
+}
+
+#[test]
+fn when_tg_is_killed_nothing_of_a_host_is_left() {
+    if !has(Tool::Hosts, "what a killed tg leaves") {
+        return;
+    }
+    let home = Home::new();
+    let pipe = Pipe::new(&home.path().with_file_name("pipe"));
+    let path = plan("shell");
+    let shell = path.to_str().expect("a plain path");
+    let pipe_param = pipe.param();
+    let running = home.start([
+        "run",
+        shell,
+        "--case",
+        "daemon",
+        "--instances",
+        "3",
+        "--isolation",
+        "host",
+        "--param",
+        &pipe_param,
+    ]);
+    pipe.wait_for(3);
+    let run = home.run();
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().code(), -1);
+    // Daemons that left their group and cleared their environment hold the pipe: only the end of their host ends them.
+    pipe.wait_for_end();
+    assert_eq!(leftovers(run.file.run.as_str()), Vec::<String>::new());
+}
+
+#[test]
+fn an_ordinary_user_gets_hosts_or_is_told_what_is_missing() {
+    if !has(Tool::Hosts, "hosts of an ordinary user") || !nix::unistd::getuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    let dir = home.path().with_file_name("theirs");
+    fs::create_dir_all(&dir).expect("a folder");
+    let (nobody, nogroup) = (nix::unistd::Uid::from_raw(65_534), nix::unistd::Gid::from_raw(65_534));
+    nix::unistd::chown(&dir, Some(nobody), Some(nogroup)).expect("a folder of theirs");
+    nix::unistd::chown(dir.parent().expect("a parent"), Some(nobody), Some(nogroup)).expect("the scratch folder too");
+    let tg = home.command(["run"]).get_program().to_owned();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&tg);
+    command.args(["run", plan("shell").to_str().expect("a plain path"), "--case", "ok", "--isolation", "host"]);
+    command.env("TG_HOME", &dir).env("TMPDIR", &dir).current_dir(&dir);
+    let done = finish(&mut command);
+    // Some machines keep the device from ordinary users; then that is what they must be told.
+    let open = nix::unistd::access("/dev/net/tun", nix::unistd::AccessFlags::F_OK).is_ok()
+        && fs::metadata("/dev/net/tun").is_ok_and(|meta| {
+            use std::os::unix::fs::PermissionsExt as _;
+            meta.permissions().mode() & 0o006 == 0o006
+        });
+    if done.stderr.contains("Permission denied (os error 13)") && done.stderr.contains("start") {
+        // The checkout itself is not theirs to read.
+        return;
+    }
+    if open {
+        done.expect(0);
+    } else {
+        done.expect(14);
+        assert!(done.stderr.contains("/dev/net/tun") && done.stderr.contains("ordinary user"), "{}", done.stderr);
+    }
+}

@@ -1,0 +1,232 @@
+//! Process 1 of a host: mounts, names and wires it, starts the plan, and buries whatever the plan leaves behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, IoSlice, PipeWriter, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::{Pid, getgid, sethostname};
+use tg_model::env::SYNC_PORT;
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
+
+use super::launcher::send;
+use super::spec::{Answer, Ask, DEVICE, HostSpec, SYNC_ADDR};
+use super::sys;
+
+/// What went wrong while a host was made.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    doing: String,
+    error: io::Error,
+}
+
+impl Trouble {
+    pub(super) fn of(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |error| Self { doing, error }
+    }
+
+    pub(super) fn answer(&self) -> Answer {
+        Answer::Failed { doing: self.doing.clone(), why: self.error.to_string(), code: self.error.raw_os_error() }
+    }
+}
+
+fn errno<T>(doing: impl Into<String>, result: nix::Result<T>) -> Result<T, Trouble> {
+    result.map_err(|error| Trouble::of(doing)(error.into()))
+}
+
+/// Tells tg; a tg that is gone needs no answer, and this host ends with it.
+pub(super) fn say(control: &UnixStream, answer: &Answer) {
+    send(control, answer).ok();
+}
+
+/// Runs the host to its end. The end of this process ends every other one in the host.
+pub(super) fn run(control: &UnixStream, spec: &HostSpec, status: PipeWriter) -> ! {
+    let code = match make(control, spec, status) {
+        Ok(()) => 0,
+        Err(trouble) => {
+            say(control, &trouble.answer());
+            1
+        }
+    };
+    #[expect(clippy::exit, reason = "a forked child must not return into its parent's code")]
+    std::process::exit(code)
+}
+
+fn make(control: &UnixStream, spec: &HostSpec, status: PipeWriter) -> Result<(), Trouble> {
+    errno("following the launcher's end", set_pdeathsig(Signal::SIGKILL))?;
+    errno("naming the host", sethostname(&spec.hostname))?;
+    mounts(spec)?;
+    let (device, listener) = network(spec)?;
+    let mut message = serde_json::to_vec(&Answer::Ready).map_err(|error| Trouble::of("answering")(error.into()))?;
+    message.push(b'\n');
+    let descriptors = [device.as_raw_fd(), listener.as_raw_fd()];
+    errno(
+        "handing the device over",
+        sendmsg::<()>(
+            control.as_raw_fd(),
+            &[IoSlice::new(&message)],
+            &[ControlMessage::ScmRights(&descriptors)],
+            MsgFlags::empty(),
+            None,
+        ),
+    )?;
+    drop(listener);
+    // The device stays while this process and tg hold it.
+    let ended = serve(control, spec, status);
+    drop(device);
+    ended
+}
+
+/// A private view of the file system: own `/tmp`, own `/etc/hosts`, own `/proc`.
+fn mounts(spec: &HostSpec) -> Result<(), Trouble> {
+    const NONE: Option<&str> = None;
+    let bind = |from: &Path, to: &Path| {
+        let doing = format!("mounting `{}` at `{}`", from.display(), to.display());
+        errno(doing, mount(Some(from), to, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE))
+    };
+    errno("parting from the machine's mounts", mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE))?;
+    if Path::new("/etc/hosts").exists() {
+        bind(&spec.hosts_file, Path::new("/etc/hosts"))?;
+    }
+    // What must stay reachable is held open while `/tmp` is covered, and put back at its place.
+    let mut held = Vec::new();
+    for path in spec.keep.iter().filter(|path| path.starts_with("/tmp")) {
+        let doing = || format!("keeping `{}`", path.display());
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(Trouble::of(doing()))?;
+        let is_dir = file.metadata().map_err(Trouble::of(doing()))?.is_dir();
+        held.push((path, file, is_dir));
+    }
+    bind(&spec.tmp, Path::new("/tmp"))?;
+    for (path, file, is_dir) in held {
+        let doing = || format!("keeping `{}`", path.display());
+        if is_dir {
+            fs::create_dir_all(path).map_err(Trouble::of(doing()))?;
+        } else {
+            path.parent().map_or(Ok(()), fs::create_dir_all).map_err(Trouble::of(doing()))?;
+            File::create(path).map_err(Trouble::of(doing()))?;
+        }
+        bind(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), path)?;
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    errno("mounting `/proc`", mount(Some("proc"), "/proc", Some("proc"), flags, NONE))
+}
+
+/// The devices of the host, and the socket at which the sync service listens.
+fn network(spec: &HostSpec) -> Result<(SyncDevice, TcpListener), Trouble> {
+    sys::set_link("lo", true).map_err(Trouble::of("taking the loopback device up"))?;
+    // Ordinary programs may ping and serve the web in a host that is theirs.
+    for (file, text) in [
+        ("/proc/sys/net/ipv4/ping_group_range", format!("{0} {0}", getgid())),
+        ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0".to_owned()),
+    ] {
+        fs::write(file, text).map_err(Trouble::of(format!("writing `{file}`")))?;
+    }
+    let mut builder = DeviceBuilder::new().name(DEVICE).layer(Layer::L3).offload(true).mtu(spec.mtu).ipv4(
+        spec.ipv4,
+        spec.ipv4_prefix,
+        None,
+    );
+    if Path::new("/proc/sys/net/ipv6").exists() {
+        builder = builder.ipv6(spec.ipv6, spec.ipv6_prefix);
+    }
+    let device = builder.build_sync().map_err(Trouble::of("making a network device with `/dev/net/tun`"))?;
+    let listener = TcpListener::bind(SocketAddr::from((SYNC_ADDR, SYNC_PORT)))
+        .map_err(Trouble::of("listening for the sync service"))?;
+    Ok((device, listener))
+}
+
+/// Starts the plan when told to, does what tg asks, and ends when the plan ends or tg is gone.
+fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Result<(), Trouble> {
+    let children =
+        errno("watching for ends", SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_CLOEXEC))?;
+    let mut lines = BufReader::new(control);
+    let mut plan = None;
+    loop {
+        // What has ended is asked of the kernel each time: a signal stands for any number of ends, and one that comes
+        // while the plan is started is lost.
+        if let Some(raw) = bury(plan) {
+            say(control, &Answer::Ended { left: others() });
+            status.write_all(&raw.to_ne_bytes()).map_err(Trouble::of("telling the end"))?;
+            return Ok(());
+        }
+        let mut waiting =
+            [PollFd::new(children.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+        if lines.buffer().is_empty() {
+            match poll(&mut waiting, PollTimeout::NONE) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return errno("waiting", Err(error)),
+            }
+        }
+        let ready = |at: usize| waiting[at].revents().is_some_and(|events| !events.is_empty());
+        if ready(0) {
+            children.read_signal().ok();
+        }
+        if ready(1) || !lines.buffer().is_empty() {
+            let mut line = String::new();
+            // An error is an end as well: tg is gone, and so is everything here in a moment.
+            if lines.read_line(&mut line).unwrap_or(0) == 0 {
+                return Ok(());
+            }
+            let done = match serde_json::from_str(&line) {
+                Ok(Ask::Go) => start(spec).map(|pid| plan = Some(pid)),
+                Ok(Ask::Ipv4(address)) => sys::set_ipv4(DEVICE, address, spec.ipv4_prefix)
+                    .map_err(Trouble::of(format!("changing the address to {address}"))),
+                Err(error) => Err(Trouble::of("reading what to do")(error.into())),
+            };
+            say(control, &done.map_or_else(|trouble| trouble.answer(), |()| Answer::Done));
+        }
+    }
+}
+
+/// Starts the plan. Its process stays in the launcher's group, so that tg asks and kills all of it at once.
+fn start(spec: &HostSpec) -> Result<Pid, Trouble> {
+    let (program, arguments) =
+        spec.command.split_first().ok_or_else(|| Trouble::of("starting")(io::ErrorKind::InvalidInput.into()))?;
+    // A program inherits what is blocked. Meanwhile nothing can end this process: the kernel spares process 1.
+    let mask = |how| sigprocmask(how, Some(&SigSet::all()), None);
+    errno("unblocking signals", mask(SigmaskHow::SIG_UNBLOCK))?;
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&spec.work)
+        .stdin(Stdio::null())
+        .spawn();
+    errno("blocking signals", mask(SigmaskHow::SIG_BLOCK))?;
+    let child = child.map_err(Trouble::of(format!("starting `{}`", Path::new(program).display())))?;
+    Ok(Pid::from_raw(child.id().cast_signed()))
+}
+
+/// Takes in all that ended; gives the raw status of the plan's process if it is among them.
+fn bury(plan: Option<Pid>) -> Option<i32> {
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    let mut raw = None;
+    loop {
+        match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if Some(pid) == plan => raw = Some(code << 8),
+            Ok(WaitStatus::Signaled(pid, signal, core)) if Some(pid) == plan => {
+                raw = Some(signal as i32 | if core { 0x80 } else { 0 });
+            }
+            Ok(WaitStatus::StillAlive) | Err(_) => return raw,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// How many processes the plan left behind.
+fn others() -> u32 {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    u32::try_from(numbers.filter(|&pid| pid != 1).count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,170 @@
+//! Where a host is plugged in: its device, its rules, and what its links have done to its packets.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::dice::{Coin, Dice};
+use super::shape::{Shape, Subnet};
+
+/// What happens to what a host sends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rules {
+    /// Whether it is plugged in at all.
+    pub(crate) enabled: bool,
+    pub(crate) default: Shape,
+    /// By destination; the longest prefix counts, and of equals the last.
+    pub(crate) by_subnet: Vec<(Subnet, Shape)>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { enabled: true, default: Shape::default(), by_subnet: Vec::new() }
+    }
+}
+
+impl Rules {
+    /// The rule for a destination: its place, 0 for the default, and its shape.
+    ///
+    /// A rule that only filters leaves the default's shape as it is.
+    pub(super) fn of(&self, to: IpAddr) -> (usize, Shape) {
+        let found = self.by_subnet.iter().enumerate().filter(|(_, (subnet, _))| subnet.holds(to));
+        match found.max_by_key(|(at, (subnet, _))| (subnet.prefix(), *at)) {
+            None => (0, self.default),
+            Some((_, (_, shape))) if shape.is_plain() => (0, Shape { filter: shape.filter, ..self.default }),
+            Some((at, (_, shape))) => (at + 1, *shape),
+        }
+    }
+}
+
+/// What has become of the packets that a host sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct PortStats {
+    /// Packets that were passed on, large segments counted as one where nothing had to cut them.
+    pub(crate) passed: u64,
+    /// Their bytes, from the IP header on.
+    pub(crate) passed_bytes: u64,
+    /// Packets that were lost because a link's loss was asked for.
+    pub(crate) lost: u64,
+    /// Packets that found the queue of their link full.
+    pub(crate) queue_drops: u64,
+    /// Packets that a filter refused or dropped, and those of a host that is not plugged in.
+    pub(crate) filtered: u64,
+    /// Packets for addresses that nobody has.
+    pub(crate) unknown: u64,
+    /// Packets that the receiver's device did not take.
+    pub(crate) not_taken: u64,
+}
+
+macro_rules! counters {
+    ($($name:ident),*) => {
+        #[derive(Debug, Default)]
+        pub(super) struct Counters { $(pub(super) $name: AtomicU64),* }
+        impl Counters {
+            fn read(&self) -> PortStats {
+                PortStats { $($name: self.$name.load(Ordering::Relaxed)),* }
+            }
+        }
+    };
+}
+counters!(passed, passed_bytes, lost, queue_drops, filtered, unknown, not_taken);
+
+/// The state of a pair of hosts, in one direction.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) dice: Dice,
+    pub(super) corrupt: Coin,
+    pub(super) reorder: Coin,
+    pub(super) duplicate: Coin,
+}
+
+/// What only the thread that reads a port touches.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    links: HashMap<u32, Link>,
+    /// By rule: when its link is free again.
+    pub(super) free_at_ns: Vec<u64>,
+    /// The rules that the above belongs to.
+    pub(super) rules: Arc<Rules>,
+}
+
+impl Sending {
+    pub(super) fn link(&mut self, seed: u64, from: u32, to: u32) -> &mut Link {
+        self.links.entry(to).or_insert_with(|| Link {
+            dice: Dice::new(seed, from, to),
+            corrupt: Coin::default(),
+            reorder: Coin::default(),
+            duplicate: Coin::default(),
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) label: u32,
+    pub(super) device: File,
+    rules: RwLock<Arc<Rules>>,
+    pub(super) enabled: AtomicBool,
+    pub(super) sending: Mutex<Sending>,
+    pub(super) counters: Counters,
+}
+
+impl Port {
+    pub(super) fn new(label: u32, device: File) -> Self {
+        Self {
+            label,
+            device,
+            rules: RwLock::default(),
+            enabled: AtomicBool::new(true),
+            sending: Mutex::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_rules(&self, rules: Rules) {
+        self.enabled.store(rules.enabled, Ordering::Relaxed);
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    pub(super) fn stats(&self) -> PortStats {
+        self.counters.read()
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::shape::Filter;
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_counts_and_a_mere_filter_keeps_the_shape() {
+        let late = |ms| Shape { latency: Duration::from_millis(ms), ..Shape::default() };
+        let subnet = |text: &str| text.parse::<Subnet>().expect("a subnet");
+        let rules = Rules {
+            enabled: true,
+            default: late(10),
+            by_subnet: vec![
+                (subnet("16.0.2.0/24"), Shape { filter: Filter::Drop, ..Shape::default() }),
+                (subnet("16.0.0.0/16"), late(50)),
+                (subnet("16.0.2.7"), late(1)),
+            ],
+        };
+        let of = |text: &str| rules.of(text.parse().expect("an address"));
+        assert_eq!(of("16.1.0.1"), (0, late(10)));
+        assert_eq!(of("16.0.1.1"), (2, late(50)));
+        assert_eq!(of("16.0.2.1"), (0, Shape { filter: Filter::Drop, ..late(10) }));
+        assert_eq!(of("16.0.2.7"), (3, late(1)));
+    }
+}

@@ -1,0 +1,416 @@
+//! The threads that move packets.
+
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::{BinaryHeap, HashMap};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::{TimeSpec, TimeValLike as _};
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use super::icmp::{self, Why};
+use super::packet::{self, Cutter, HEADER, MOST};
+use super::port::{Port, PortStats, Rules, count};
+use super::shape::{Filter, Shape};
+
+/// Packets that are read from one port before the next has its turn.
+const TURN: usize = 64;
+/// Bytes that may be under way from the ports of one thread; what comes on top is dropped as by a full queue.
+const MOST_UNDER_WAY: usize = 512 << 20;
+const STOP: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
+
+/// The network of one run. Dropping it unplugs every host.
+#[derive(Debug)]
+pub(crate) struct Network {
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    epoll: Arc<Epoll>,
+    /// Closing it ends the thread.
+    stop: Option<io::PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    seed: u64,
+    began: Instant,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    ports: HashMap<u32, Arc<Port>>,
+    by_address: HashMap<IpAddr, Arc<Port>>,
+}
+
+impl Network {
+    /// A network without hosts.
+    pub(crate) fn start(seed: u64) -> io::Result<Self> {
+        let shared = Arc::new(Shared { seed, began: Instant::now(), table: RwLock::default() });
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        let mut network = Self { shared, workers: Vec::new() };
+        for nth in 0..threads {
+            let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+            let (stopped, stop) = io::pipe()?;
+            epoll.add(&stopped, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+            let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
+            epoll.add(timer.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+            let mover = Mover {
+                shared: Arc::clone(&network.shared),
+                epoll: Arc::clone(&epoll),
+                timer,
+                due: BinaryHeap::new(),
+                under_way: 0,
+                next: 0,
+                cutter: Cutter::default(),
+                _stopped: stopped,
+            };
+            let thread = std::thread::Builder::new().name(format!("net-{nth}")).spawn(move || mover.run())?;
+            network.workers.push(Worker { epoll, stop: Some(stop), thread: Some(thread) });
+        }
+        Ok(network)
+    }
+
+    /// Plugs a host in.
+    pub(crate) fn plug(&self, label: u32, device: OwnedFd, addresses: &[IpAddr]) -> io::Result<()> {
+        let flags = OFlag::from_bits_retain(fcntl(&device, FcntlArg::F_GETFL)?);
+        fcntl(&device, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        let port = Arc::new(Port::new(label, File::from(device)));
+        let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
+        for address in addresses {
+            table.by_address.insert(*address, Arc::clone(&port));
+        }
+        table.ports.insert(label, Arc::clone(&port));
+        drop(table);
+        self.worker(label).epoll.add(&port.device, EpollEvent::new(EpollFlags::EPOLLIN, label.into()))?;
+        Ok(())
+    }
+
+    /// Unplugs a host; gives what became of its packets.
+    pub(crate) fn unplug(&self, label: u32) -> Option<PortStats> {
+        let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
+        let port = table.ports.remove(&label)?;
+        table.by_address.retain(|_, other| other.label != label);
+        drop(table);
+        // It is gone from the set once it is closed; this only stops it earlier.
+        self.worker(label).epoll.delete(&port.device).ok();
+        Some(port.stats())
+    }
+
+    /// Changes what happens to what a host sends; false if there is no such host.
+    pub(crate) fn set_rules(&self, label: u32, rules: Rules) -> bool {
+        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.ports.get(&label).is_some_and(|port| {
+            port.set_rules(rules);
+            true
+        })
+    }
+
+    /// Gives a host an address in place of those of the same family that it has. False if another has it, or if
+    /// there is no such host.
+    pub(crate) fn move_to(&self, label: u32, address: IpAddr) -> bool {
+        let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
+        let taken = table.by_address.get(&address).is_some_and(|other| other.label != label);
+        let Some(port) = table.ports.get(&label).cloned().filter(|_| !taken) else { return false };
+        table.by_address.retain(|old, other| other.label != label || old.is_ipv4() != address.is_ipv4());
+        table.by_address.insert(address, port);
+        true
+    }
+
+    fn worker(&self, label: u32) -> &Worker {
+        &self.workers[label as usize % self.workers.len()]
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for worker in &mut self.workers {
+            worker.stop = None;
+        }
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            // A thread that panicked has nothing more to do either.
+            thread.join().ok();
+        }
+    }
+}
+
+/// A packet on its way.
+struct Due {
+    at_ns: u64,
+    nth: u64,
+    from: Arc<Port>,
+    to: Arc<Port>,
+    packet: Box<[u8]>,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Order::Equal
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Order {
+        (self.at_ns, self.nth).cmp(&(other.at_ns, other.nth))
+    }
+}
+
+/// One thread: reads from its ports, and delivers what is due.
+struct Mover {
+    shared: Arc<Shared>,
+    epoll: Arc<Epoll>,
+    timer: TimerFd,
+    due: BinaryHeap<Reverse<Due>>,
+    under_way: usize,
+    next: u64,
+    cutter: Cutter,
+    _stopped: io::PipeReader,
+}
+
+impl Mover {
+    fn run(mut self) {
+        // Delays are to be kept to the microsecond; the usual slack of timers is 50 of them.
+        nix::sys::prctl::set_timerslack(1).ok();
+        let mut events = [EpollEvent::empty(); 64];
+        let mut buffer = vec![0; MOST];
+        loop {
+            let waiting = self.deliver();
+            let timeout = if waiting { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+            let ready = match self.epoll.wait(&mut events, timeout) {
+                Ok(ready) => ready,
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(_) => return,
+            };
+            for event in &events[..ready] {
+                match event.data() {
+                    STOP => return,
+                    TIMER => drop(self.timer.wait()),
+                    label => self.read_port(u32::try_from(label).unwrap_or(u32::MAX), &mut buffer),
+                }
+            }
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Delivers what is due and sets the timer for what is next; false if more has become due meanwhile.
+    fn deliver(&mut self) -> bool {
+        let now = self.now_ns();
+        while let Some(Reverse(first)) = self.due.peek() {
+            if first.at_ns > now {
+                let wait = Duration::from_nanos(first.at_ns.saturating_sub(self.now_ns()));
+                if wait.is_zero() {
+                    return false;
+                }
+                let wait = TimeSpec::nanoseconds(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+                return self.timer.set(Expiration::OneShot(wait), TimerSetTimeFlags::empty()).is_ok();
+            }
+            if let Some(Reverse(due)) = self.due.pop() {
+                self.under_way -= due.packet.len();
+                hand_over(&due.from, &due.to, &due.packet);
+            }
+        }
+        true
+    }
+
+    fn read_port(&mut self, label: u32, buffer: &mut [u8]) {
+        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(port) = table.ports.get(&label).cloned() else { return };
+        drop(table);
+        for _ in 0..TURN {
+            match (&port.device).read(buffer) {
+                Ok(read) if read > HEADER => self.sent(&port, &mut buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Nothing more to read; or the device is down, or its host is gone and it will be unplugged.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// A host has sent a packet.
+    fn sent(&mut self, port: &Arc<Port>, packet: &mut [u8]) {
+        let Some(way) = packet::way(packet) else { return };
+        if !port.enabled.load(Ordering::Relaxed) {
+            count(&port.counters.filtered, 1);
+            return;
+        }
+        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(to) = table.by_address.get(&way.to).cloned() {
+            drop(table);
+            self.pass(port, &to, way.to, packet);
+        } else if goes_to_all(way.to) {
+            let others: Vec<_> = table.ports.values().filter(|other| other.label != port.label).cloned().collect();
+            drop(table);
+            for to in others {
+                self.pass(port, &to, way.to, &mut packet.to_vec());
+            }
+        } else {
+            drop(table);
+            if !is_local_chatter(way.to) {
+                count(&port.counters.unknown, 1);
+                refuse(port, packet, Why::NoHost);
+            }
+        }
+    }
+
+    /// Does to a packet what the sender's rules say.
+    fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, packet: &mut [u8]) {
+        let rules = from.rules();
+        let (place, shape) = rules.of(address);
+        match shape.filter {
+            Filter::Accept => {}
+            Filter::Drop => return count(&from.counters.filtered, 1),
+            Filter::Reject => {
+                count(&from.counters.filtered, 1);
+                return refuse(from, packet, Why::Prohibited);
+            }
+        }
+        if shape.is_plain() {
+            return hand_over(from, to, packet);
+        }
+        if shape.counts_packets() && packet::is_large(packet) {
+            let mut cutter = std::mem::take(&mut self.cutter);
+            if let Ok(parts) = cutter.cut(packet) {
+                for part in parts {
+                    self.shape(from, to, &rules, place, &shape, part);
+                }
+            }
+            self.cutter = cutter;
+        } else {
+            self.shape(from, to, &rules, place, &shape, packet);
+        }
+    }
+
+    fn shape(
+        &mut self,
+        from: &Arc<Port>,
+        to: &Arc<Port>,
+        rules: &Arc<Rules>,
+        place: usize,
+        shape: &Shape,
+        packet: &[u8],
+    ) {
+        let now = self.now_ns();
+        let mut sending = from.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&sending.rules, rules) {
+            sending.rules = Arc::clone(rules);
+            sending.free_at_ns = vec![0; rules.by_subnet.len() + 1];
+        }
+        let link = sending.link(self.shared.seed, from.label, to.label);
+        // Every packet draws the same number of times, so that the n-th draw of a pair is always that of its n-th packet.
+        let [lost, jitter] = [link.dice.share(), link.dice.share()];
+        let bits = link.dice.bits();
+        let corrupt = link.corrupt.toss(&mut link.dice, shape.corrupt, shape.corrupt_correlation);
+        let overtakes = link.reorder.toss(&mut link.dice, shape.reorder, shape.reorder_correlation);
+        let twice = link.duplicate.toss(&mut link.dice, shape.duplicate, shape.duplicate_correlation);
+        if lost < shape.loss {
+            return count(&from.counters.lost, 1);
+        }
+        let mut packet: Box<[u8]> = packet.into();
+        if corrupt {
+            packet::damage(&mut packet, bits);
+        }
+        let mut leaves = now;
+        if shape.bandwidth_bits_per_s > 0 {
+            let free = sending.free_at_ns[place].max(now);
+            let size = (packet.len() - HEADER) as u64;
+            let waiting = u128::from(free - now) * u128::from(shape.bandwidth_bits_per_s) / 8_000_000_000;
+            if waiting + u128::from(size) > u128::from(shape.queue_bytes()) {
+                return count(&from.counters.queue_drops, 1);
+            }
+            leaves = free + size * 8_000_000_000 / shape.bandwidth_bits_per_s;
+            sending.free_at_ns[place] = leaves;
+        }
+        drop(sending);
+        let delay = if overtakes { 0 } else { delay_ns(shape, jitter) };
+        if twice {
+            self.put(from, to, leaves + delay, packet.clone());
+        }
+        self.put(from, to, leaves + delay, packet);
+    }
+
+    fn put(&mut self, from: &Arc<Port>, to: &Arc<Port>, at_ns: u64, packet: Box<[u8]>) {
+        if self.under_way + packet.len() > MOST_UNDER_WAY {
+            return count(&from.counters.queue_drops, 1);
+        }
+        self.under_way += packet.len();
+        let nth = self.next;
+        self.next += 1;
+        self.due.push(Reverse(Due { at_ns, nth, from: Arc::clone(from), to: Arc::clone(to), packet }));
+    }
+}
+
+/// The latency, and up to the jitter more or less.
+fn delay_ns(shape: &Shape, drawn: f64) -> u64 {
+    let latency = u64::try_from(shape.latency.as_nanos()).unwrap_or(u64::MAX);
+    let jitter = shape.jitter.as_nanos() as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "a jitter of 292 years is none")]
+    let more = (jitter * drawn.mul_add(2.0, -1.0)) as i64;
+    latency.saturating_add_signed(more)
+}
+
+/// Writes a packet to its receiver's device.
+fn hand_over(from: &Port, to: &Port, packet: &[u8]) {
+    if !to.enabled.load(Ordering::Relaxed) {
+        return count(&from.counters.filtered, 1);
+    }
+    match nix::unistd::write(&to.device, packet) {
+        Ok(_) => {
+            count(&from.counters.passed, 1);
+            count(&from.counters.passed_bytes, (packet.len() - HEADER) as u64);
+        }
+        // Its host is down or gone, or has no room: as on any network, nobody is told.
+        Err(_) => count(&from.counters.not_taken, 1),
+    }
+}
+
+/// Tells a sender that its packet did not get through.
+fn refuse(port: &Port, packet: &[u8], why: Why) {
+    if let Some(answer) = icmp::answer(packet, why) {
+        // A sender that is gone need not know.
+        nix::unistd::write(&port.device, &answer).ok();
+    }
+}
+
+/// Whether a packet is for every host of the network.
+fn goes_to_all(to: IpAddr) -> bool {
+    match to {
+        IpAddr::V4(to) => to.is_broadcast() || to.octets() == [16, 0, 255, 255] || (to.is_multicast() && !is_igmp(to)),
+        IpAddr::V6(to) => to.is_multicast() && !is_local_chatter(to.into()),
+    }
+}
+
+fn is_igmp(to: std::net::Ipv4Addr) -> bool {
+    matches!(to.octets(), [224, 0, 0, 1 | 2 | 22])
+}
+
+/// What a kernel says of its own accord to routers, of which there are none here.
+fn is_local_chatter(to: IpAddr) -> bool {
+    match to {
+        IpAddr::V4(to) => is_igmp(to),
+        IpAddr::V6(to) => {
+            let [first, .., last] = to.segments();
+            first == 0xff02 && matches!(last, 1 | 2 | 0x16)
+        }
+    }
+}
