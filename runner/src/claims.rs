@@ -20,6 +20,8 @@ pub(crate) enum Said {
     Other,
     /// An event of a kind that nobody knows.
     Unknown(String),
+    /// An event that says success, but not in the shape that one has.
+    Malformed(String),
 }
 
 /// Reads a line of stdout. `None` if it is no event.
@@ -52,6 +54,11 @@ fn of_event(event: &Map<String, Value>) -> Option<Said> {
         "start_event" | "message_event" | "stage_start_event" | "stage_end_event" => return Some(Said::Other),
         other => return Some(Said::Unknown(cut(other))),
     };
+    // A failure in a bad shape still tells of a failure; a success in a bad shape must not make a run pass.
+    let well_formed = body.as_object().is_some_and(|body| body.get("group").is_none_or(Value::is_string));
+    if claim == Claim::Success && !well_formed {
+        return Some(Said::Malformed(cut(&format!("{{\"success_event\":{body}}}"))));
+    }
     // The published Rust SDK 0.4 spells it `groups` in a crash.
     let group = body.get("group").or_else(|| body.get("groups")).and_then(Value::as_str).map(cut);
     Some(Said::Claim { claim, text: text_of(claim, body.get("error")), group })
@@ -120,6 +127,14 @@ mod tests {
                 claim(Claim::Crash, Some("e"), None),
             ),
             (r#"{"event":{"dance_event":{}}}"#, Some(Said::Unknown("dance_event".to_owned()))),
+            (r#"{"event":{"success_event":{}}}"#, claim(Claim::Success, None, None)),
+            (r#"{"event":{"failure_event":7}}"#, claim(Claim::Failure, None, None)),
+            (r#"{"event":{"success_event":7}}"#, Some(Said::Malformed(r#"{"success_event":7}"#.to_owned()))),
+            (r#"{"event":{"success_event":null}}"#, Some(Said::Malformed(r#"{"success_event":null}"#.to_owned()))),
+            (
+                r#"{"event":{"success_event":{"group":7}}}"#,
+                Some(Said::Malformed(r#"{"success_event":{"group":7}}"#.to_owned())),
+            ),
             (r#"{"event":{}}"#, None),
             (r#"{"event":null}"#, None),
             (r#"{"ts":1,"msg":"writing cpu profile"}"#, None),

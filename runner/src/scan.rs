@@ -139,6 +139,7 @@ pub(crate) struct Claims {
     pub(crate) crash: Option<String>,
     wrong_group: bool,
     unknown_kind: bool,
+    malformed: bool,
 }
 
 impl Claims {
@@ -150,6 +151,11 @@ impl Claims {
                 let first = !std::mem::replace(&mut self.unknown_kind, true);
                 let note = || Found::Note("unknown-event", format!("it sent an event of the unknown kind `{kind}`"));
                 return first.then(note).into_iter().collect();
+            }
+            Said::Malformed(event) => {
+                let first = !std::mem::replace(&mut self.malformed, true);
+                let text = || format!("it told of a success in a shape that none has, which is not counted: {event}");
+                return first.then(|| Found::Note("malformed-event", text())).into_iter().collect();
             }
             Said::Claim { claim, text, group } => (claim, text, group),
         };
@@ -391,6 +397,13 @@ mod tests {
         let unknown = b"{\"event\":{\"dance_event\":{}}}\n".as_slice();
         let (scan, found) = scan(&[unknown, unknown, OK]);
         assert_eq!((scan.claims.successes, words(&found)), (1, vec!["unknown-event", "success"]));
+    }
+
+    #[test]
+    fn a_malformed_success_is_noted_once_and_not_counted() {
+        let bad = b"{\"event\":{\"success_event\":7}}\n".as_slice();
+        let (scan, found) = scan(&[bad, bad]);
+        assert_eq!((scan.claims.successes, words(&found)), (0, vec!["malformed-event"]));
     }
 
     #[test]

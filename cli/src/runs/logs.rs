@@ -17,7 +17,7 @@ use self::line::Level;
 use self::merge::{Entry, Merge};
 use self::source::{Source, Stream};
 use crate::Context;
-use crate::message::{Failure, label};
+use crate::message::{Failure, label, progress};
 use crate::output;
 use crate::stored::{self, State, Stored};
 
@@ -26,6 +26,7 @@ use crate::stored::{self, State, Stored};
 #[command(after_help = "\
 Lines stand in the order of their times. A line without a time stays behind the last line of its file that has one,
 and a line without a level counts as the last line of its file that has one. Times are in UTC.
+With --since, lines before the first time of their file are left out and counted.
 
 Examples:
   tg runs logs latest
@@ -98,6 +99,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let filter = Filter { args, since_ns: args.since.map_or(0, |since| from_when(since, &file)) };
     let sources: Vec<Source> = instances.iter().flat_map(|id| Source::of_instance(&found.dir, id)).collect();
     let width = instances.iter().map(|id| id.to_string().len()).max().unwrap_or(0);
+    let mut without_time = 0_u64;
     output::to_stdout(|out| {
         let mut merge = Merge::new(sources, args.follow);
         loop {
@@ -105,7 +107,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             merge.set_follow(live);
             let began = Instant::now();
             while let Some(entry) = merge.next()? {
-                if filter.passes(&entry) {
+                if filter.lacks_time(&entry) {
+                    without_time += u64::from(filter.matches(&entry));
+                } else if filter.passes(&entry) {
                     print(out, &entry, width, args.format)?;
                 }
             }
@@ -117,6 +121,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             thread::sleep(PAUSE.max(began.elapsed() * PAUSE_FACTOR));
         }
     })?;
+    if without_time > 0 {
+        let lines = if without_time == 1 { "line" } else { "lines" };
+        progress(&format!(
+            "left out {without_time} {lines} with no time before them in their files; leave out `--since` to see them"
+        ));
+    }
     Ok(Exit::Ok)
 }
 
@@ -160,9 +170,17 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
+    /// Whether nobody can say if the line is new enough: its file has no time up to it.
+    fn lacks_time(&self, entry: &Entry) -> bool {
+        self.since_ns > 0 && entry.time_ns == 0
+    }
+
     fn passes(&self, entry: &Entry) -> bool {
-        (self.since_ns == 0 || entry.time_ns >= self.since_ns)
-            && self.args.level.is_none_or(|least| entry.level >= least)
+        entry.time_ns >= self.since_ns && self.matches(entry)
+    }
+
+    fn matches(&self, entry: &Entry) -> bool {
+        self.args.level.is_none_or(|least| entry.level >= least)
             && self.args.grep.as_ref().is_none_or(|pattern| pattern.is_match(&entry.text))
     }
 }

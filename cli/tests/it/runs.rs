@@ -89,6 +89,9 @@ fn logs_are_merged_and_cannot_move_the_cursor() {
     assert_eq!(errors.out.lines().count(), 2, "{}", errors.out);
     let one = scratch.tg(&["runs", "logs", "latest", "--instance", "single/1", "--grep", "^plain"]);
     assert_eq!(one.out.lines().count(), 1, "{}", one.out);
+    let plain = scratch.tg(&["runs", "logs", "latest", "--grep", "^plain", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!(plain.out, "");
+    assert!(plain.err.contains("left out 2 lines with no time before them"), "{}", plain.err);
 }
 
 #[test]

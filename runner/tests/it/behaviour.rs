@@ -24,6 +24,8 @@ async fn every_way_to_end_gives_its_outcome_and_its_notes() {
         (r#"echo '{"event":{"success_event":{"group":"other"}}}'"#, Outcome::Incomplete, &["wrong-group"]),
         (r#"echo '{"event":{"failure_event":{"group":"other"}}}'"#, Outcome::Failed, &["wrong-group"]),
         (r#"echo '{"event":{"dance_event":{}}}'; ok"#, Outcome::Ok, &["unknown-event"]),
+        (r#"echo '{"event":{"success_event":7}}'"#, Outcome::Incomplete, &["malformed-event"]),
+        (r#"echo '{"event":{"success_event":null}}'; ok"#, Outcome::Ok, &["malformed-event"]),
         (r"printf '\377\376\n'; ok", Outcome::Ok, &["invalid-utf8"]),
         ("ok; printf 'half a li'", Outcome::Ok, &["half-line"]),
         (r#"printf '{"event":{"success_ev'"#, Outcome::Incomplete, &["half-line"]),
