@@ -273,9 +273,13 @@ impl Reader<'_> {
             Value::Int(n) => match u32::try_from(*n) {
                 Ok(n) => return Some(At { value: n, line: found.line }),
                 Err(_) if *n < 0 => {
-                    self.problem(found.line, format!("`{key}` in {} is negative", fields.place), None);
+                    let hint = "use a whole number from 0 on".to_owned();
+                    self.problem(found.line, format!("`{key}` in {} is negative", fields.place), Some(hint));
                 }
-                Err(_) => self.problem(found.line, format!("`{key}` in {} is too large", fields.place), None),
+                Err(_) => {
+                    let hint = format!("the most is {}", u32::MAX);
+                    self.problem(found.line, format!("`{key}` in {} is too large", fields.place), Some(hint));
+                }
             },
             _ => self.wrong(fields, key, found, "a whole number"),
         }

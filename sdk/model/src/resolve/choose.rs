@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{BACKENDS, BUILDERS, Resolver};
 use crate::composition::Group;
 use crate::manifest::Case;
-use crate::problem::{list, shown, suggestion};
+use crate::problem::{list, nearest, shown, suggestion};
 
 impl<'a> Resolver<'a> {
     pub(super) fn find_case(&mut self) -> Option<&'a Case> {
@@ -15,6 +15,8 @@ impl<'a> Resolver<'a> {
             let known: Vec<&str> = self.manifest.cases.iter().map(|case| case.name.as_str()).collect();
             let text = format!("plan `{}` has no case `{}`", shown(&self.manifest.name), shown(&wanted.value));
             self.problem(wanted.line, text, suggestion(&wanted.value, "case", &known));
+            // Nothing will run; what was probably meant lets problems of parameters be told in the same round.
+            return nearest(&wanted.value, known).and_then(|name| self.manifest.case(name));
         }
         found
     }

@@ -151,6 +151,22 @@ fn values_are_checked_even_if_the_case_is_not_known() {
 }
 
 #[test]
+fn parameters_are_checked_against_the_case_that_was_probably_meant() {
+    let tail = "[groups.run.test_params]\nroudns = \"5\"\nsecure = \"yes\"\n";
+    let found = problems(&format!("{}{tail}", HEAD.replace("rtt", "rrt")));
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found[1].contains("did you mean `rounds`?") && found[2].contains("parameter `secure`"), "{found:#?}");
+}
+
+#[test]
+fn a_count_that_cannot_be_says_what_can() {
+    let found = problems(&HEAD.replace("count = 2", "count = -2"));
+    assert!(found[0].contains("is negative") && found[0].contains("from 0 on"), "{found:#?}");
+    let found = problems(&HEAD.replace("count = 2", "count = 5000000000"));
+    assert!(found[0].contains("is too large") && found[0].contains("4294967295"), "{found:#?}");
+}
+
+#[test]
 fn what_is_no_toml_gives_its_lines() {
     let found = problems("[global]\nplan = \"p\"\ncase = rtt\nx = = 3\n\n[[groups]]\nid = \"a\nx = 1\n");
     assert!(found.len() >= 2, "{found:#?}");

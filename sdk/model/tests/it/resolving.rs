@@ -169,7 +169,8 @@ fn a_run_without_a_composition_takes_what_the_manifest_offers() {
     let problems =
         resolve(&manifest(), Path::new("."), &Composition::single("pings", "rt", 500), &wish).expect_err("bad flags");
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("500 instances, but case `rtt`")), "as if `rtt` was meant");
     assert!(lines.iter().any(|line| line == "--builder: tg has no builder `exec:crgo`"));
 }
 
