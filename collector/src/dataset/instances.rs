@@ -12,6 +12,7 @@ use super::rows::Rows;
 use super::schema::Shape;
 use crate::error::CollectError;
 use crate::read::facts::Facts;
+use crate::read::operations::MEASURED;
 
 /// A run with more instances is no run.
 const MOST: u64 = 10_000_000;
@@ -187,6 +188,12 @@ impl Instances {
             (false, true) => Some("find_providers"),
             _ => None,
         }
+    }
+
+    /// Whether the plan measured operations of this kind: then one without a metric did not come to its end.
+    pub(crate) fn measure(&self, op: &str) -> bool {
+        let Some(at) = MEASURED.iter().position(|measured| *measured == op) else { return false };
+        self.facts.iter().any(|facts| facts.measures & 1 << at != 0)
     }
 
     /// How an instance ended: what the runner found, or what files can prove.

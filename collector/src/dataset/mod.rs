@@ -1,10 +1,13 @@
 //! The dataset: one folder of Parquet files per table.
 
+pub(crate) mod asked;
 pub(crate) mod build;
 pub(crate) mod columns;
 pub(crate) mod connections;
 pub(crate) mod finish;
+pub(crate) mod gathered;
 pub(crate) mod instances;
+pub(crate) mod lookup_row;
 pub(crate) mod lookups;
 pub(crate) mod own;
 pub(crate) mod peers;

@@ -1,14 +1,18 @@
 //! Tables `queries` and `query_events`, from the sorted steps.
-
-use std::collections::BTreeMap;
+//!
+//! What a plan measured of an operation stands beside the lookup that it made for it: times, status and results are
+//! then the plan's, all else is the lookup's.
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType, UInt16Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use tg_model::table::{QUERIES, QUERY_EVENTS};
 
+use super::asked::{Asked, Fact, Join, Operations, QUALITY, Told};
 use super::columns::{Named, number, text};
+use super::gathered::{Gathered, Group};
 use super::instances::Instances;
+use super::lookup_row::{LookupRow, Times};
 use super::lookups::STEPS;
 use super::peers::Peers;
 use super::rows::Rows;
@@ -20,122 +24,6 @@ use crate::read::peer::common_prefix;
 
 /// A lookup of more steps is cut into several.
 const MOST_STEPS: usize = 200_000;
-/// A lookup without an id ends where it was silent for this long.
-const GAP_NS: i64 = 10_000_000_000;
-
-/// A lookup whose steps are being gathered.
-#[derive(Debug, Default)]
-struct Gathered {
-    lookup: Option<String>,
-    op: Option<String>,
-    tag: Option<String>,
-    target: Option<String>,
-    target_kad: Option<[u8; 32]>,
-    key_group: Option<String>,
-    round: Option<i32>,
-    status: Option<String>,
-    reason: Option<String>,
-    expected: Option<u32>,
-    recorded: bool,
-    steps: Vec<Step>,
-}
-
-impl Gathered {
-    fn start(&self) -> (i64, u32, u32) {
-        self.steps.first().map_or((i64::MAX, 0, 0), |step| (step.ts, step.file_id, step.line))
-    }
-
-    /// When its last traced step was.
-    fn end(&self) -> i64 {
-        self.steps.iter().filter(|step| step.origin != Origin::Beside).map(|step| step.ts).max().unwrap_or(i64::MIN)
-    }
-
-    /// How it ended, as far as its lines say. What a search for providers or for a peer is worth follows from what it
-    /// found, not from why it ended.
-    fn status(&self, results: u32) -> &str {
-        let told = self.status.as_deref().unwrap_or("incomplete");
-        match (self.op.as_deref(), self.reason.as_deref()) {
-            (Some("find_providers"), Some("completed" | "stopped" | "starvation")) => {
-                if results > 0 {
-                    "done"
-                } else {
-                    "fail"
-                }
-            }
-            (Some("find_peer"), Some("completed")) if self.steps.iter().any(|s| s.origin == Origin::Traced) => "fail",
-            _ => told,
-        }
-    }
-}
-
-/// The steps that share a key.
-#[derive(Debug, Default)]
-struct Group {
-    instance: u32,
-    quality: String,
-    key: String,
-    lookups: Vec<Gathered>,
-    by_id: BTreeMap<String, usize>,
-    loose: Gathered,
-    steps: usize,
-}
-
-impl Group {
-    /// Where a step with this id belongs.
-    fn of(&mut self, lookup: Option<&str>) -> &mut Gathered {
-        let Some(id) = lookup else { return &mut self.loose };
-        let at = *self.by_id.entry(id.to_owned()).or_insert(self.lookups.len());
-        if at == self.lookups.len() {
-            self.lookups.push(Gathered { lookup: Some(id.to_owned()), ..Gathered::default() });
-        }
-        &mut self.lookups[at]
-    }
-
-    /// The lookups, each with the steps without an id that fall into its time; those that fall into none are split
-    /// where they are silent.
-    fn split(mut self) -> Vec<Gathered> {
-        self.lookups.sort_by_key(Gathered::start);
-        let spans: Vec<(i64, i64)> = self.lookups.iter().map(|lookup| (lookup.start().0, lookup.end())).collect();
-        let Gathered { op, tag, target, target_kad, mut steps, .. } = self.loose;
-        steps.sort_by_key(|step| (step.ts, step.file_id, step.line));
-        let mut rest: Vec<Gathered> = Vec::new();
-        for mut step in steps {
-            let within = spans.iter().rposition(|&(start, end)| start <= step.ts && step.ts <= end);
-            let after = || spans.iter().rposition(|&(start, end)| start <= step.ts && step.ts - end <= GAP_NS);
-            if let Some(at) = within.or_else(after) {
-                step.origin = Origin::Beside;
-                self.lookups[at].steps.push(step);
-                continue;
-            }
-            let silent = rest.last().and_then(|last| last.steps.last()).is_none_or(|last| step.ts - last.ts > GAP_NS);
-            if silent {
-                rest.push(Gathered {
-                    op: op.clone(),
-                    tag: tag.clone(),
-                    target: target.clone(),
-                    target_kad,
-                    ..Gathered::default()
-                });
-            }
-            if let Some(last) = rest.last_mut() {
-                last.steps.push(step);
-            }
-        }
-        for lookup in &mut self.lookups {
-            // The order of a lookup's own lines is kept: it is what the tree follows.
-            lookup.steps.sort_by_key(|step| step.ts);
-            // The key is lossy text where it is no UTF-8; beside it stands the plan's own form.
-            if target.is_some() {
-                lookup.target.clone_from(&target);
-            } else if lookup.target.as_ref().is_some_and(|text| text.contains('\u{fffd}')) {
-                lookup.target = None;
-            }
-        }
-        self.lookups.extend(rest);
-        self.lookups.sort_by_key(Gathered::start);
-        self.lookups
-    }
-}
 
 /// Makes lookups of their steps.
 pub(crate) struct Queries<'a> {
@@ -146,6 +34,8 @@ pub(crate) struct Queries<'a> {
     events: (Rows, TableWriter),
     next: u64,
     now: Group,
+    instance: u32,
+    operations: Operations,
 }
 
 impl<'a> Queries<'a> {
@@ -158,6 +48,8 @@ impl<'a> Queries<'a> {
             events: (Rows::new(Shape::of(&QUERY_EVENTS)), events),
             next: 0,
             now: Group::default(),
+            instance: 0,
+            operations: Operations::default(),
         }
     }
 
@@ -179,6 +71,30 @@ impl<'a> Queries<'a> {
         let (statuses, reasons) = (named.text("status")?, named.text("reason")?);
         for row in 0..batch.num_rows() {
             let (instance, quality, key) = (instances.value(row), qualities.value(row), group_keys.value(row));
+            if self.instance != instance {
+                self.end_instance()?;
+                self.instance = instance;
+            }
+            if quality == QUALITY {
+                let word = kinds.value(row);
+                let Some(fact) = Fact::ALL.into_iter().find(|fact| fact.word() == word) else { continue };
+                let told = Told {
+                    key,
+                    fact,
+                    value: rtts.value(row),
+                    ts: times.value(row),
+                    op: ops.value(row),
+                    key_group: text(groups, row),
+                    round: number(rounds, row),
+                    status: text(statuses, row),
+                    file_id: files.value(row),
+                    line: lines.value(row),
+                };
+                if let Some(asked) = self.operations.tell(&told) {
+                    self.without_lookup(&asked)?;
+                }
+                continue;
+            }
             let same = self.now.instance == instance && self.now.quality == quality && self.now.key == key;
             if !same || self.now.steps >= MOST_STEPS {
                 self.end()?;
@@ -233,14 +149,68 @@ impl<'a> Queries<'a> {
 
     fn end(&mut self) -> Result<(), CollectError> {
         let group = std::mem::take(&mut self.now);
-        let instance = group.instance;
+        let (instance, traced) = (group.instance, group.quality == "dht");
         for mut lookup in group.split() {
+            if traced {
+                lookup.traced = true;
+                self.ask(&mut lookup);
+            }
             if lookup.op.is_none() && lookup.tag.as_deref() == Some("provider-records") {
                 let found = lookup.steps.iter().any(|step| step.kind == Kind::Result);
                 let op = if found { Some("find_providers") } else { self.instances.purpose(instance) };
                 lookup.op = op.map(str::to_owned);
             }
             self.put(instance, &lookup)?;
+        }
+        Ok(())
+    }
+
+    /// Joins a lookup with what the plan measured of it.
+    fn ask(&mut self, lookup: &mut Gathered) {
+        let Some(ops) = lookup.candidates() else { return };
+        match self.operations.take(&ops, lookup.start().0) {
+            Join::Is(asked) => {
+                lookup.op = Some(asked.op.clone());
+                lookup.key_group.clone_from(&asked.key_group);
+                lookup.round = asked.round;
+                lookup.asked = Some(asked);
+            }
+            Join::Within(op) => lookup.op = Some(op),
+            Join::Nothing => {}
+        }
+    }
+
+    /// Ends an instance: operations that no lookup was found for are rows without steps.
+    fn end_instance(&mut self) -> Result<(), CollectError> {
+        self.end()?;
+        for asked in std::mem::take(&mut self.operations).rest() {
+            self.without_lookup(&asked)?;
+        }
+        Ok(())
+    }
+
+    fn without_lookup(&mut self, asked: &Asked) -> Result<(), CollectError> {
+        let row = LookupRow {
+            id: self.next,
+            instance: self.instance,
+            op: &asked.op,
+            key_group: asked.key_group.as_deref(),
+            round: asked.round,
+            times: Times::measured(asked, None),
+            status: asked.status.as_deref().unwrap_or("incomplete"),
+            found: asked.found(),
+            expected: asked.expected(),
+            quality: "metric_only",
+            ..LookupRow::default()
+        };
+        row.write(&mut self.lookups.0, asked.file_id, asked.line);
+        self.next += 1;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), CollectError> {
+        if self.lookups.0.bytes() > 1 << 20 {
+            self.lookups.1.push(super::finish::batch(&mut self.lookups.0)?)?;
         }
         Ok(())
     }
@@ -252,57 +222,57 @@ impl<'a> Queries<'a> {
         let me = self.instances.peer_of(instance, self.peers);
         let tree = grow(&now.steps, me, now.target_kad.as_ref(), &self.peers.places);
         let split = now.lookup.is_none();
-        // One line tells of the lookup as a whole, and nothing of its steps: what is not known is no zero.
-        let step = |n: u32| (!now.recorded).then_some(n);
-        let end = tree.end.or_else(|| split.then_some(last.ts));
-        let since = |ts: Option<i64>| ts.map(|ts| ts - first.ts);
-        // Traced lines alone say nothing of results.
-        let told = first.origin == Origin::Full && !split && !now.recorded;
+        let op = now.op.as_deref().or(now.tag.as_deref()).unwrap_or("unknown");
         let status = match now.status.as_deref() {
             Some(status) if now.recorded => status,
             _ if split && tree.results > 0 => "done",
             _ => now.status(tree.results),
         };
-        self.lookups
-            .0
-            .row(first.file_id, first.line)
-            .put(id)
-            .put(now.lookup.as_deref())
-            .put(instance)
-            .put(now.op.as_deref().or(now.tag.as_deref()).unwrap_or("unknown"))
-            .put(now.tag.as_deref())
-            .put(now.target.as_deref())
-            .put(now.target_kad.as_ref())
-            .put(now.key_group.as_deref())
-            .put(now.round)
-            .put(first.ts)
-            .put(end)
-            .put(since(end))
-            .put(since(tree.first_result))
-            .put(since(tree.last_result))
-            .put(status)
-            .put(now.reason.as_deref())
-            .put((told || tree.results > 0).then_some(tree.results))
-            .put(now.expected)
-            .put(step(tree.requests))
-            .put(step(tree.responses))
-            .put(step(tree.dials))
-            .put(step(tree.dial_failures))
-            .put(step(tree.rpc_failures))
-            .put(step(tree.unreachable))
-            .put(step(tree.peers_heard))
-            .put(tree.total_hops)
-            .put(tree.hops_for_closest)
-            .put(tree.hops_first_result)
-            .put(tree.cpl_start)
-            .put(tree.cpl_end)
-            .put(tree.closest.as_slice())
-            .put(match (split, now.recorded) {
+        let asked = now.asked.as_deref();
+        // The plan measured operations of this kind, but not this one: it did not see it end.
+        let unmeasured = asked.is_none()
+            && now.traced
+            && now.candidates().is_some_and(|ops| ops.iter().any(|op| self.instances.measure(op)));
+        let (times, status) = if let Some(asked) = asked {
+            (Times::measured(asked, Some(first.ts)), asked.status.as_deref().unwrap_or("incomplete"))
+        } else {
+            let since = |ts: Option<i64>| ts.map(|ts| ts - first.ts).filter(|_| !unmeasured);
+            let end = tree.end.or_else(|| split.then_some(last.ts)).filter(|_| !unmeasured);
+            let times = Times {
+                start: Some(first.ts),
+                end,
+                duration: since(end),
+                first: since(tree.first_result),
+                last: since(tree.last_result),
+            };
+            (times, if unmeasured && status == "done" { "incomplete" } else { status })
+        };
+        // Traced lines alone say nothing of results.
+        let told = first.origin == Origin::Full && !split && !now.recorded;
+        let row = LookupRow {
+            id,
+            lookup: now.lookup.as_deref(),
+            instance,
+            op,
+            tag: now.tag.as_deref(),
+            target: now.target.as_deref(),
+            target_kad: now.target_kad.as_ref(),
+            key_group: now.key_group.as_deref(),
+            round: now.round,
+            times,
+            status,
+            reason: now.reason.as_deref(),
+            found: asked.and_then(Asked::found).or_else(|| (told || tree.results > 0).then_some(tree.results)),
+            expected: asked.and_then(Asked::expected).or(now.expected),
+            tree: Some(&tree),
+            uncounted: now.recorded,
+            quality: match (split, now.recorded) {
                 (_, true) => "metric_only",
                 (true, false) => "gap_split",
                 (false, false) => "own",
-            })
-            .end();
+            },
+        };
+        row.write(&mut self.lookups.0, first.file_id, first.line);
         for (seq, (step, (hop, rtt))) in (0_u32..).zip(now.steps.iter().zip(tree.hops.iter().zip(&tree.rtts))) {
             let place = step.peer.and_then(|peer| self.peers.places.get(peer));
             let cpl = now.target_kad.as_ref().zip(place.as_ref()).map(|(target, place)| common_prefix(target, place));
@@ -328,15 +298,12 @@ impl<'a> Queries<'a> {
                 self.events.1.push(super::finish::batch(&mut self.events.0)?)?;
             }
         }
-        if self.lookups.0.bytes() > 1 << 20 {
-            self.lookups.1.push(super::finish::batch(&mut self.lookups.0)?)?;
-        }
-        Ok(())
+        self.settle()
     }
 
     /// Ends the last lookup and gives the two tables back.
     pub(crate) fn finish(mut self) -> Result<(TableWriter, TableWriter), CollectError> {
-        self.end()?;
+        self.end_instance()?;
         for (rows, table) in [&mut self.lookups, &mut self.events] {
             if rows.len() > 0 {
                 table.push(super::finish::batch(rows)?)?;

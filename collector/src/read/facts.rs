@@ -34,6 +34,8 @@ pub(crate) struct Facts {
     pub(crate) provides: bool,
     /// Its metrics speak of records that it looked for.
     pub(crate) finds: bool,
+    /// The operations that its metrics tell of, a bit for each of `operations::MEASURED`.
+    pub(crate) measures: u8,
 }
 
 impl Facts {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::facts::Facts;
 use super::json::{Ns, Text};
-use super::{At, Fate};
+use super::{At, Fate, operations};
 use crate::dataset::segment::{Segment, T};
 
 /// A metric's name without its tags.
@@ -154,6 +154,11 @@ pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: A
     facts.saw(Some(parsed.ts));
     let name = split(parsed.name.as_str());
     purpose(facts, &name.base);
+    if source == "results"
+        && let Some((_, Some(value))) = parsed.measures.0.iter().find(|(measure, _)| measure.as_str() == "value")
+    {
+        operations::tell(segment, facts, at, parsed.ts.0, &name, *value);
+    }
     for (measure, value) in &parsed.measures.0 {
         segment
             .row(T::Metrics, at.file_id, at.line)
@@ -194,6 +199,7 @@ pub(crate) fn point(
 ) {
     let name = split(raw);
     purpose(facts, &name.base);
+    operations::tell(segment, facts, at, ts.0, &name, value);
     segment
         .row(T::Metrics, at.file_id, at.line)
         .put(at.instance)

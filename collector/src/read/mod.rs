@@ -10,6 +10,7 @@ pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod message;
 pub(crate) mod metrics;
+pub(crate) mod operations;
 pub(crate) mod peer;
 pub(crate) mod pubsub;
 pub(crate) mod records;

@@ -98,3 +98,93 @@ async fn hold_against_truth(name: &str, id: &str) {
         outcomes
     );
 }
+
+/// What the lines of a lookup say of its operation: without a metric, a search for providers and the search for where
+/// to provide look alike.
+fn tag(op: &str) -> &str {
+    if matches!(op, "provide" | "find_providers") { "provider-records" } else { op }
+}
+
+/// One operation of the truth file: searchers' group, operation, providers' group.
+type Operation = (String, String, String);
+
+#[tokio::test]
+async fn operations_are_as_the_plan_measured_them() {
+    for (name, id) in [("dht-generation-a", "simA"), ("dht-generation-b", "simB")] {
+        let text = std::fs::read(fixture(&format!("{name}.truth.json"))).expect("the fixture");
+        let truth: Value = serde_json::from_slice(&text).expect("the fixture is JSON");
+        let dir = tempfile::tempdir().expect("a folder for the test");
+        let source = ZipFile::new(fixture(&format!("{name}.zip")));
+        let run = id.parse().expect("a good id");
+        tg_collector::collect(&source, &run, dir.path(), &CollectOptions::default(), &|_| {}, CancellationToken::new())
+            .await
+            .expect("it can be collected");
+        let tables = prove(dir.path(), id);
+        let groups: BTreeMap<String, String> =
+            tables["instances"].texts("instance").into_iter().zip(tables["instances"].texts("group")).collect();
+        let queries = &tables["queries"];
+        let columns =
+            ["instance", "op", "key_group", "status", "duration_ns", "first_result_ns", "last_result_ns", "lookup"];
+        let cells: Vec<Vec<String>> = columns.iter().map(|name| queries.texts(name)).collect();
+        let mut found: BTreeMap<Operation, BTreeMap<String, Vec<i64>>> = BTreeMap::new();
+        let mut lookups: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for row in 0..queries.rows() {
+            let cell = |name: &str| cells[columns.iter().position(|c| *c == name).expect("a column")][row].as_str();
+            let op = if cell("op") == "get_closest_peers" { "gcp" } else { cell("op") };
+            if op == "bootstrap" {
+                continue;
+            }
+            let group = groups[cell("instance")].clone();
+            if cell("lookup") != "-" {
+                *lookups.entry((group.clone(), tag(op).to_owned())).or_default() += 1;
+            }
+            let key_group = if cell("key_group") == "-" { "" } else { cell("key_group") };
+            let of = found.entry((group, op.to_owned(), key_group.to_owned())).or_default();
+            for (what, column) in
+                [("first", "first_result_ns"), ("last", "last_result_ns"), (cell("status"), "duration_ns")]
+            {
+                if let Ok(value) = cell(column).parse() {
+                    of.entry(what.to_owned()).or_default().push(value);
+                }
+            }
+        }
+
+        let mut compared = 0;
+        let mut known: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for (key, stats) in truth["queries"]["by_searcher_group_op_key_group"].as_object().expect("operations") {
+            let parts: Vec<&str> = key.split('/').collect();
+            let [group, op, key_group] = parts[..] else { panic!("{key}") };
+            if group == "*" || op == "bootstrap" {
+                continue;
+            }
+            *known.entry((group.to_owned(), tag(op).to_owned())).or_default() +=
+                stats["lookups"].as_u64().expect("a count");
+            let of = found.remove(&(group.to_owned(), op.to_owned(), key_group.to_owned())).unwrap_or_default();
+            let mut compare = |what: &str, described: &Value| {
+                let mut values = of.get(what).cloned().unwrap_or_default();
+                values.sort_unstable();
+                let n = described["n"].as_u64().unwrap_or(0);
+                assert_eq!(values.len() as u64, n, "{name}: n of {key}, {what}");
+                if n > 0 {
+                    let number = |name: &str| described[name].as_f64().expect("a number");
+                    assert_eq!(values.first().map(|v| *v as f64), Some(number("min")), "{name}: min of {key}, {what}");
+                    assert_eq!(values.last().map(|v| *v as f64), Some(number("max")), "{name}: max of {key}, {what}");
+                    let mean = values.iter().map(|v| *v as f64).sum::<f64>() / values.len() as f64;
+                    assert!((mean / number("mean") - 1.0).abs() < 1e-9, "{name}: mean of {key}, {what}: {mean}");
+                    compared += 1;
+                }
+            };
+            for status in ["done", "fail", "incomplete"] {
+                compare(status, &stats["duration_ns"][status]);
+            }
+            compare("first", &stats["time_to_first_ns"]);
+            compare("last", &stats["time_to_last_ns"]);
+        }
+        assert!(compared > 1, "{name}: {compared}");
+        lookups.retain(|_, n| *n > 0);
+        known.retain(|_, n| *n > 0);
+        assert_eq!(lookups, known, "{name}: lookups");
+        let left: Vec<_> = found.iter().filter(|(_, of)| !of.is_empty()).collect();
+        assert!(left.is_empty(), "{name}: operations that nobody made: {left:?}");
+    }
+}

@@ -158,7 +158,12 @@ async fn every_line_of_a_run_has_one_fate_and_its_rows_say_what_it_said() {
             "results_found",
             "closest_idx"
         ]),
-        ["0 a get incomplete - 0 0 - - 0 []", "1 b find_peer done 11 2 2 2 1 1 [4, 3]"]
+        [
+            "0 a get incomplete - 0 0 - - 0 []",
+            "1 b find_peer done 11 2 2 2 1 1 [4, 3]",
+            // What only a metric tells of.
+            "2 - provide done 1500000000 - - - - - []",
+        ]
     );
     assert_eq!(
         tables["query_events"].show(&["query_id", "seq", "kind", "peer_idx", "hop", "rtt_ns", "value"])[3..6],

@@ -5,7 +5,7 @@ use super::{INSTANCE, Kind, TS, Table, may, must};
 /// `queries`: one row per lookup.
 pub const QUERIES: Table = Table {
     name: "queries",
-    doc: "One row per lookup or other DHT operation.",
+    doc: "One row per lookup or other DHT operation. Where the DHT plan measured operations of a kind, times, status and results are those of its metrics; a lookup of that kind without a metric is incomplete and has no time.",
     columns: &[
         must("query_id", Kind::U64, "The number of the lookup in the run, from 0."),
         may("lookup", Kind::Text, "The lookup's own id as written."),
@@ -38,7 +38,11 @@ pub const QUERIES: Table = Table {
         may("cpl_start", Kind::U16, "Common prefix with the target at the begin, in bits."),
         may("cpl_end", Kind::U16, "Common prefix with the target at the end, in bits."),
         must("closest_idx", Kind::U32List, "The final closest set, nearest first: `peers.peer_idx`."),
-        must("id_quality", Kind::Text, "own (an id was written), gap_split (split at gaps) or metric_only."),
+        must(
+            "id_quality",
+            Kind::Text,
+            "own (an id was written), gap_split (split at gaps) or metric_only (known only by what the plan said of it as a whole).",
+        ),
     ],
     sort: &["query_id"],
 };
