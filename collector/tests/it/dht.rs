@@ -128,8 +128,9 @@ async fn operations_are_as_the_plan_measured_them() {
         let cells: Vec<Vec<String>> = columns.iter().map(|name| queries.texts(name)).collect();
         let mut found: BTreeMap<Operation, BTreeMap<String, Vec<i64>>> = BTreeMap::new();
         let mut lookups: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for row in 0..queries.rows() {
-            let cell = |name: &str| cells[columns.iter().position(|c| *c == name).expect("a column")][row].as_str();
+        let rows = (0..queries.rows()).map(|row| cells.iter().map(|cells| cells[row].as_str()).collect::<Vec<_>>());
+        for row in rows {
+            let cell = |name: &str| row[columns.iter().position(|c| *c == name).expect("a column")];
             let op = if cell("op") == "get_closest_peers" { "gcp" } else { cell("op") };
             if op == "bootstrap" {
                 continue;
