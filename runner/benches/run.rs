@@ -24,8 +24,13 @@ use tokio::task::JoinSet;
 fn spec(dir: &Path, instances: u32, command: &[&str]) -> RunSpec {
     let command = command.iter().map(|word| toml::Value::String((*word).to_owned())).collect();
     let config = [("command".to_owned(), toml::Value::Array(command))].into_iter().collect();
-    let build =
-        BuildSpec { builder: "exec:generic".to_owned(), config, selectors: Vec::new(), dependencies: Vec::new() };
+    let build = BuildSpec {
+        builder: "exec:generic".to_owned(),
+        config,
+        selectors: Vec::new(),
+        dependencies: Vec::new(),
+        extra_sources: Vec::new(),
+    };
     let group = GroupSpec {
         name: "single".parse().expect("a group name"),
         count: instances,

@@ -54,6 +54,16 @@ impl Outlet {
         Self { clock, seq: 0, log, failed: None, to, gone: false, waiting: std::collections::VecDeque::new() }
     }
 
+    /// Writes down what was told before there was a run: whoever listens has heard it.
+    pub(crate) fn record(&mut self, told: Vec<RunEvent>) {
+        for event in told {
+            self.seq += 1;
+            if self.failed.is_none() {
+                self.failed = self.log.append(&RunEvent { seq: self.seq, ..event }).err();
+            }
+        }
+    }
+
     fn take(&mut self, kind: EventKind) {
         self.seq += 1;
         let event = RunEvent { seq: self.seq, ts: self.clock.now_ns(), kind };

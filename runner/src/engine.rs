@@ -115,6 +115,7 @@ struct Run {
     scratch: PathBuf,
     log: EventLog,
     artifacts: Vec<Arc<Artifact>>,
+    builds: Vec<RunEvent>,
     decided: Decided,
 }
 
@@ -127,6 +128,7 @@ impl Run {
         if instances == 0 {
             return Err(RunError::Empty);
         }
+        let builds = artifacts.told(spec);
         let artifacts = spec
             .groups
             .iter()
@@ -158,7 +160,7 @@ impl Run {
                 return Err(error);
             }
         };
-        Ok(Self { clock, hub, bound, kept, folder, file, scratch, log, artifacts, decided })
+        Ok(Self { clock, hub, bound, kept, folder, file, scratch, log, artifacts, builds, decided })
     }
 
     async fn go(
@@ -168,7 +170,7 @@ impl Run {
         events: mpsc::Sender<RunEvent>,
         cancel: &Cancel,
     ) -> Result<RunFile, RunError> {
-        let Self { clock, hub, bound, kept, folder, mut file, scratch, log, artifacts, decided } = self;
+        let Self { clock, hub, bound, kept, folder, mut file, scratch, log, artifacts, builds, decided } = self;
         let common = Common::new(spec, &options.run, clock.started_ns());
         let prefix = format!("{}:", key_prefix(&options.run.to_string(), &common.plan, &common.case));
         let (hosts, plain_because) = match decided {
@@ -229,7 +231,8 @@ impl Run {
         let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, &began_to);
         drop(began_to);
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
-        let outlet = Outlet::new(clock, log, events);
+        let mut outlet = Outlet::new(clock, log, events);
+        outlet.record(builds);
         let deadline = options.deadline.or(spec.deadline);
         let mut dispatcher = Dispatcher {
             state,

@@ -313,6 +313,7 @@ mod tests {
                 config: toml::Table::new(),
                 selectors: Vec::new(),
                 dependencies: Vec::new(),
+                extra_sources: Vec::new(),
             },
             artifact: None,
             profiles: BTreeMap::new(),

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use tg_model::Exit;
+use tg_model::event::EventKind;
 
 use crate::Context;
 use crate::message::Failure;
@@ -65,7 +66,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             let gap = Duration::from_nanos(event.ts.saturating_sub(last));
             wait(gap.div_f64(times), &mut reporter);
         }
-        last_ts = Some(event.ts);
+        // What was built for a series of runs may lie long before this one; times are told from its begin.
+        if matches!(event.kind, EventKind::RunStarted { .. }) {
+            reporter.finish();
+            reporter = Reporter::new(args.progress);
+        }
+        last_ts = (!matches!(event.kind, EventKind::BuildStarted { .. } | EventKind::BuildFinished { .. }))
+            .then_some(event.ts);
         reporter.event(&event);
         summary.event(&event);
     }

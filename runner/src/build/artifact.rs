@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tg_model::layout;
 use tg_model::spec::{BuildSpec, GroupSpec, RunSpec};
+use tg_model::{RunEvent, layout};
 
 use super::error::BuildError;
 
@@ -24,17 +24,29 @@ pub struct Artifact {
 /// What was built for the groups of one or more runs.
 #[derive(Debug, Clone, Default)]
 pub struct Artifacts {
-    by_build: BTreeMap<String, Arc<Artifact>>,
+    by_build: BTreeMap<String, (Arc<Artifact>, Vec<RunEvent>)>,
 }
 
 impl Artifacts {
     /// What the instances of this group run.
     pub fn of(&self, spec: &RunSpec, group: &GroupSpec) -> Option<Arc<Artifact>> {
-        self.by_build.get(&key(spec, group)).cloned()
+        self.by_build.get(&key(spec, group)).map(|(artifact, _)| Arc::clone(artifact))
     }
 
-    pub(super) fn insert(&mut self, key: String, artifact: Artifact) {
-        self.by_build.insert(key, Arc::new(artifact));
+    /// What was told of the builds that this run uses, in the order of its groups.
+    pub(crate) fn told(&self, spec: &RunSpec) -> Vec<RunEvent> {
+        let mut keys: Vec<String> = Vec::new();
+        for group in &spec.groups {
+            let key = key(spec, group);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys.iter().filter_map(|key| self.by_build.get(key)).flat_map(|(_, told)| told.clone()).collect()
+    }
+
+    pub(super) fn insert(&mut self, key: String, artifact: Artifact, told: Vec<RunEvent>) {
+        self.by_build.insert(key, (Arc::new(artifact), told));
     }
 }
 
@@ -49,8 +61,8 @@ pub(super) fn key(spec: &RunSpec, group: &GroupSpec) -> String {
 
 /// Everything that a build depends on but the sources, as one text.
 pub(super) fn text_of(build: &BuildSpec) -> String {
-    let BuildSpec { builder, config, selectors, dependencies } = build;
-    format!("{builder}\n{config}\n{selectors:?}\n{dependencies:?}")
+    let BuildSpec { builder, config, selectors, dependencies, extra_sources } = build;
+    format!("{builder}\n{config}\n{selectors:?}\n{dependencies:?}\n{extra_sources:?}")
 }
 
 /// The hash of some text, in hexadecimal.

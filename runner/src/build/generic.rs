@@ -63,9 +63,16 @@ async fn cached(
 ) -> Result<(Artifact, bool), BuildError> {
     let made = plan_dir.join(ready);
     let extra = format!("{}\n{}", plan_dir.display(), artifact::text_of(&job.group.build));
-    let (dir, skip) = (plan_dir.to_owned(), made.clone());
+    let (dir, skip, more) = (plan_dir.to_owned(), made.clone(), job.extra_sources());
     // What the build makes is no source, although it may lie among them.
-    let key = blocking(move || sources::hash_without(&dir, &skip, &extra)).await?;
+    let key = blocking(move || {
+        let mut extra = extra;
+        for folder in more {
+            extra = format!("{extra}\n{}", sources::hash(&folder, "")?);
+        }
+        sources::hash_without(&dir, &skip, &extra)
+    })
+    .await?;
     let name = Path::new(ready).file_name().map_or_else(|| OsString::from("plan"), OsString::from);
     let kept = job.cache.join(format!("generic-{key}")).join(name);
     if tool::is_program(&kept) {

@@ -21,6 +21,11 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
     job.only(&["main", "path", "base_image"])?;
     let node = tool::need(job.builder(), "node")?;
     let npm = tool::need(job.builder(), "npm")?;
+    if let Some(folder) = job.group.build.extra_sources.first() {
+        return Err(job.bad(format!(
+            "`extra_sources` cannot be used (`{folder}`): the package is built from a copy of its own folder"
+        )));
+    }
     let dir = job.text("path")?.map_or_else(|| job.plan_dir.clone(), |path| job.plan_dir.join(path));
     let package = package(job, &dir)?;
     let main = main_file(job, &package)?;

@@ -72,6 +72,11 @@ impl Job {
             .ok_or_else(|| self.bad(format!("`{key}` must be a list of texts, such as [\"sh\", \"run.sh\"]")))
     }
 
+    /// Folders outside the plan's that the build needs.
+    pub(super) fn extra_sources(&self) -> Vec<PathBuf> {
+        self.group.build.extra_sources.iter().map(|folder| self.plan_dir.join(folder)).collect()
+    }
+
     /// Complains of settings that this builder does not have.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), BuildError> {
         match self.group.build.config.keys().find(|key| *key != "enabled" && !known.contains(&key.as_str())) {
@@ -126,12 +131,14 @@ pub async fn build_all(
     }
     drop(began);
     let mut artifacts = Artifacts::default();
+    let mut told = BTreeMap::new();
     loop {
         tokio::select! {
             biased;
             Some(key) = begins.recv() => {
                 let (builder, groups) = all_groups.get(&key).cloned().unwrap_or_default();
-                teller.tell(EventKind::BuildStarted { builder, groups }).await;
+                let event = teller.tell(EventKind::BuildStarted { builder, groups }).await;
+                told.insert(key, event);
             }
             joined = building.join_next() => {
                 let Some(joined) = joined else { return Ok(artifacts) };
@@ -139,9 +146,10 @@ pub async fn build_all(
                 let (builder, groups) = all_groups.get(&key).cloned().unwrap_or_default();
                 match built {
                     Ok((artifact, cached)) => {
-                        artifacts.insert(key, artifact);
                         let elapsed_ns = ns(elapsed);
-                        teller.tell(EventKind::BuildFinished { builder, groups, cached, elapsed_ns }).await;
+                        let ended = teller.tell(EventKind::BuildFinished { builder, groups, cached, elapsed_ns }).await;
+                        let told = told.remove(&key).into_iter().chain([ended]).collect();
+                        artifacts.insert(key, artifact, told);
                     }
                     Err(error) => {
                         building.shutdown().await;
@@ -164,10 +172,12 @@ struct Teller {
 }
 
 impl Teller {
-    async fn tell(&mut self, kind: EventKind) {
+    async fn tell(&mut self, kind: EventKind) -> RunEvent {
         self.seq += 1;
         // A reporter that is gone does not spoil a build.
-        drop(self.to.send(RunEvent { seq: self.seq, ts: self.clock.now_ns(), kind }).await);
+        let event = RunEvent { seq: self.seq, ts: self.clock.now_ns(), kind };
+        drop(self.to.send(event.clone()).await);
+        event
     }
 }
 
@@ -183,6 +193,11 @@ async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildErro
             _ => vec![program.into()],
         };
         return Ok((Artifact { command }, true));
+    }
+    for (folder, named) in job.extra_sources().iter().zip(&job.group.build.extra_sources) {
+        if !folder.is_dir() {
+            return Err(job.bad(format!("`extra_sources` of the manifest names `{named}`, which is no folder")));
+        }
     }
     match job.builder() {
         "exec:cargo" => Box::pin(cargo::build(job, cancel)).await,

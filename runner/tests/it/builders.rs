@@ -132,6 +132,21 @@ artifact = "made""#;
     assert_eq!(count.lines().count(), 2);
 }
 
+#[tokio::test]
+async fn extra_sources_are_sources_too() {
+    let config = "artifact = \"plan.sh\"\nbuild = [\"sh\", \"-c\", \"cp ../lib/plan.sh . && chmod +x plan.sh\"]";
+    let mut bench = bench("exec:generic", config, &[("README", "")]);
+    bench.spec.groups[0].build.extra_sources = vec!["../lib".to_owned()];
+    let (failed, _) = error(&bench).await;
+    assert!(failed.to_string().contains("`../lib`, which is no folder"), "{failed}");
+    assert_eq!(failed.exit(), Exit::Usage);
+    let lib = bench.home.path().join("lib");
+    write(&lib, &[("plan.sh", "#!/bin/sh\n")]);
+    assert_eq!([cached(&bench).await, cached(&bench).await], [[false], [true]]);
+    write(&lib, &[("plan.sh", "#!/bin/sh\nexit 1\n")]);
+    assert_eq!([cached(&bench).await, cached(&bench).await], [[false], [true]]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_makes_no_sense_is_said_before_anything_is_built() {
     let rows: &[(&str, &str, Exit, &str)] = &[

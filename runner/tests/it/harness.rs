@@ -52,6 +52,7 @@ pub(crate) fn group(name: &str, count: u32, script: &str) -> GroupSpec {
             config,
             selectors: Vec::new(),
             dependencies: Vec::new(),
+            extra_sources: Vec::new(),
         },
         artifact: None,
         profiles: BTreeMap::new(),
@@ -128,8 +129,6 @@ impl Bench {
 impl Ran {
     /// What holds for every run.
     fn check(&self) {
-        let numbers: Vec<u64> = self.events.iter().map(|event| event.seq).collect();
-        assert_eq!(numbers, (1..=self.events.len() as u64).collect::<Vec<_>>(), "numbers without gaps");
         assert!(self.events.windows(2).all(|pair| pair[0].ts <= pair[1].ts), "time goes on");
         assert!(matches!(self.events.first().expect("some").kind, EventKind::RunStarted { .. }));
         let last = &self.events.last().expect("some").kind;
@@ -147,6 +146,14 @@ impl Ran {
         assert_eq!(finished, wanted, "each instance is finished exactly once");
         let stored = std::fs::read_to_string(self.dir.join("events.ndjson")).expect("the log");
         let stored: Vec<RunEvent> = stored.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+        let numbers: Vec<u64> = stored.iter().map(|event| event.seq).collect();
+        assert_eq!(numbers, (1..=stored.len() as u64).collect::<Vec<_>>(), "numbers without gaps");
+        // The log begins with the builds that the run uses, which were told before.
+        let builds = stored.iter().take_while(|event| !matches!(event.kind, EventKind::RunStarted { .. })).count();
+        let finished = |event: &&RunEvent| matches!(event.kind, EventKind::BuildFinished { .. });
+        let built = stored[..builds].iter().filter(finished).count();
+        assert!(built > 0 && builds == 2 * built, "each build has a begin and an end");
+        let stored = &stored[builds..];
         assert_eq!(stored, self.events, "the log has what was told");
         let text = std::fs::read_to_string(self.dir.join("run.json")).expect("run.json");
         assert_eq!(serde_json::from_str::<RunFile>(&text).expect("it parses"), self.file);

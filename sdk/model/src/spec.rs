@@ -81,6 +81,8 @@ pub struct BuildSpec {
     pub selectors: Vec<String>,
     /// Replaced dependencies.
     pub dependencies: Vec<Dependency>,
+    /// Folders outside the plan's that this builder needs, relative to the plan's folder.
+    pub extra_sources: Vec<String>,
 }
 
 /// A dependency to replace before a build.

@@ -62,7 +62,9 @@ impl Resolver<'_> {
         }
         let selectors =
             if group.build.selectors.is_empty() { &global.build.selectors } else { &group.build.selectors }.clone();
-        BuildSpec { builder, config, selectors, dependencies: dependencies(&group.build, &global.build) }
+        let dependencies = dependencies(&group.build, &global.build);
+        let extra_sources = self.manifest.extra_sources.get(&builder).cloned().unwrap_or_default();
+        BuildSpec { builder, config, selectors, dependencies, extra_sources }
     }
 }
 

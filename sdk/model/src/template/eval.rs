@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::parse::{Base, Branch, Command, Node, Pipeline, Template, Term};
 use super::value::Value;
-use super::{DEEPEST, Failure, Filled, MOST_BYTES, MOST_STEPS, Resolver};
+use super::{DEEPEST, Failure, Filled, MOST_BYTES, MOST_FAILURES, MOST_STEPS, Resolver};
 use crate::problem::{nearest, shown};
 
-pub(super) fn run(template: &Template<'_>, resolver: &dyn Resolver) -> Result<Filled, Failure> {
+/// Fills a template in, or says all that is wrong with it: what one action cannot print does not hide the next.
+pub(super) fn run(template: &Template<'_>, resolver: &dyn Resolver) -> Result<Filled, Vec<Failure>> {
     let root = Value::Table(Rc::new(BTreeMap::from([("Env".to_owned(), Value::Env)])));
     let mut machine = Machine {
         template,
@@ -17,12 +18,15 @@ pub(super) fn run(template: &Template<'_>, resolver: &dyn Resolver) -> Result<Fi
         fresh: true,
         variables: vec![(String::new(), root.clone())],
         loaded: BTreeMap::new(),
+        failures: Vec::new(),
         steps: 0,
         depth: 0,
         line: 1,
     };
-    machine.block(&template.main, &root)?;
-    Ok(machine.out)
+    if let Err(last) = machine.block(&template.main, &root) {
+        machine.failures.push(last);
+    }
+    if machine.failures.is_empty() { Ok(machine.out) } else { Err(machine.failures) }
 }
 
 pub(super) struct Machine<'t> {
@@ -34,6 +38,8 @@ pub(super) struct Machine<'t> {
     /// Names and values, innermost last; the empty name is `$`.
     variables: Vec<(String, Value)>,
     pub(super) loaded: BTreeMap<String, Value>,
+    /// What actions that print could not print.
+    failures: Vec<Failure>,
     steps: u32,
     depth: u32,
     pub(super) line: u32,
@@ -108,12 +114,17 @@ impl Machine<'_> {
         self.step()?;
         match node {
             Node::Text(text, line) => self.write(text, *line, true)?,
+            // Setting a variable writes nothing; without the variable nothing that follows makes sense.
+            Node::Output(pipeline) if !pipeline.variables.is_empty() => drop(self.pipeline(pipeline, dot)?),
             Node::Output(pipeline) => {
-                let value = self.pipeline(pipeline, dot)?;
-                // Setting a variable writes nothing.
-                if pipeline.variables.is_empty() {
+                let depth = self.depth;
+                let printed = self.pipeline(pipeline, dot).and_then(|value| {
                     self.line = pipeline.line;
-                    self.output(&value, pipeline)?;
+                    self.output(&value, pipeline)
+                });
+                if let Err(failure) = printed {
+                    self.depth = depth;
+                    self.go_on(failure)?;
                 }
             }
             Node::Call { name, argument, line } => {
@@ -131,6 +142,17 @@ impl Machine<'_> {
             Node::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::On)
+    }
+
+    /// Keeps a failure for the end. What a loop says again is said once; too many end the template.
+    fn go_on(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.failures.len() + 1 >= MOST_FAILURES {
+            return Err(failure);
+        }
+        if !self.failures.contains(&failure) {
+            self.failures.push(failure);
+        }
+        Ok(())
     }
 
     fn output(&mut self, value: &Value, pipeline: &Pipeline) -> Result<(), Failure> {

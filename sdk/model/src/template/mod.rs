@@ -32,9 +32,15 @@ pub struct Filled {
 
 /// Fills in a template.
 pub fn fill(file: &str, text: &str, resolver: &dyn Resolver) -> Result<Filled, Vec<Problem>> {
-    let made = parse::parse(text).and_then(|template| eval::run(&template, resolver));
-    made.map_err(|failure| {
-        vec![Problem { file: file.to_owned(), line: Some(failure.line), text: failure.text, hint: failure.hint }]
+    let made = parse::parse(text).map_err(|failure| vec![failure]);
+    made.and_then(|template| eval::run(&template, resolver)).map_err(|failures| {
+        let problem = |failure: Failure| Problem {
+            file: file.to_owned(),
+            line: Some(failure.line),
+            text: failure.text,
+            hint: failure.hint,
+        };
+        failures.into_iter().map(problem).collect()
     })
 }
 
@@ -48,6 +54,9 @@ const MOST_BYTES: usize = 8 << 20;
 
 /// The most steps that a template may take.
 const MOST_STEPS: u32 = 1_000_000;
+
+/// The most problems of one template that are told.
+const MOST_FAILURES: usize = 50;
 
 /// How deep blocks, parentheses and calls of templates may lie in one another. Small, since each level costs stack.
 const DEEPEST: u32 = 64;
