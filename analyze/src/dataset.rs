@@ -16,12 +16,15 @@ use crate::error::AnalyzeError;
 #[derive(Debug, Clone)]
 pub struct Dataset {
     dir: PathBuf,
+    tg_version: Option<String>,
 }
 
 /// What a reader needs of the description before it reads anything else.
 #[derive(Deserialize)]
 struct Description {
     format: Format,
+    #[serde(default)]
+    tg_version: Option<String>,
 }
 
 impl Dataset {
@@ -40,12 +43,17 @@ impl Dataset {
         if !DATASET_FORMAT.reads(description.format) {
             return Err(AnalyzeError::Format { dir: dir.to_owned(), found: description.format });
         }
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), tg_version: description.tg_version })
     }
 
     /// The dataset's folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The tg that made the dataset, if its description says so.
+    pub(crate) fn tg_version(&self) -> Option<&str> {
+        self.tg_version.as_deref()
     }
 
     /// Whether the dataset has the table.

@@ -1,7 +1,7 @@
 //! Patterns with `*` and `?`.
 
 /// Whether the whole text matches: `*` stands for any run of characters, `?` for one.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     // Where the last asterisk stood and how much of the text it had taken; more is given to it on a mismatch.

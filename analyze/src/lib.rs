@@ -1,5 +1,6 @@
 //! Opens a dataset and computes query statistics and graph metrics.
 
+pub mod compare;
 mod dataset;
 pub mod draw;
 mod error;
@@ -15,4 +16,5 @@ mod summary;
 
 pub use dataset::Dataset;
 pub use error::AnalyzeError;
+pub use glob::matches as glob_matches;
 pub use summary::{Summary, percentile};

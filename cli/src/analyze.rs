@@ -1,5 +1,6 @@
 //! `tg analyze`: questions to the dataset of a run.
 
+mod compare;
 mod graph;
 mod picture;
 mod routing;
@@ -23,7 +24,9 @@ Examples:
   tg analyze stats latest --metric 'rtt*'
   tg analyze graph latest
   tg analyze graph latest --format json -o graph.json
-  tg analyze routing latest")]
+  tg analyze routing latest
+  tg analyze compare 3f 9c
+  tg analyze compare 3f 40 41 --against 9c 9d 9e --fail-on worse")]
 pub(crate) struct Args {
     #[command(subcommand)]
     question: Question,
@@ -38,6 +41,8 @@ enum Question {
     Graph(graph::Args),
     /// What the routing tables knew: how complete, how current, how near, held against the truth of the run.
     Routing(routing::Args),
+    /// Whether one configuration is better or worse than another: two runs, or two sets of repeats.
+    Compare(compare::Args),
 }
 
 /// Whose dataset.
@@ -53,6 +58,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Question::Stats(args) => stats::run(args, context),
         Question::Graph(args) => graph::run(&args, context),
         Question::Routing(args) => routing::run(args, context),
+        Question::Compare(args) => compare::run(&args, context),
     }
 }
 

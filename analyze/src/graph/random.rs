@@ -23,10 +23,10 @@ impl Random {
     /// A number below `limit`, every one as likely (D. Lemire's multiplication, with rejection).
     pub fn below(&mut self, limit: u32) -> u32 {
         let limit = u64::from(limit.max(1));
-        let floor = (1_u64 << 32) % limit;
         loop {
             let wide = (self.bits() >> 32) * limit;
-            if wide & 0xffff_ffff >= floor {
+            // The division is slow, and what it finds is below the limit.
+            if wide & 0xffff_ffff >= limit || wide & 0xffff_ffff >= (1_u64 << 32) % limit {
                 return u32::try_from(wide >> 32).unwrap_or(0);
             }
         }

@@ -1,0 +1,26 @@
+//! Two configurations held against one another: sets of runs that are repeats.
+//!
+//! Values of one instance depend on one another, and so do instances of one run: what is drawn anew is runs, then
+//! instances. `docs/src/reference/comparison.md` says what follows for intervals, tests and verdicts.
+
+mod compared;
+mod ranked;
+mod ranks;
+mod report;
+mod resample;
+mod sample;
+mod series;
+mod setting;
+mod shape;
+mod student;
+mod verdict;
+
+pub use compared::{CompareOptions, Comparison, Row, Runs, Sizes, compare};
+pub use ranks::{InstanceOrder, Order};
+pub use report::report;
+pub use resample::{Interval, Spread, bootstrap};
+pub use sample::{Sample, Statistic};
+pub use series::{Detail, Key, Origin, RunValues, Wanted, read};
+pub use setting::{Difference, Setting};
+pub use shape::{Shapes, sparkline};
+pub use verdict::{ALPHA, POWER, Verdict};
