@@ -25,13 +25,15 @@ pub struct CompareOptions {
     pub share_effect: f64,
     /// How many resamples.
     pub resamples: u32,
+    /// How many exchanges of runs or instances say how likely the measures of order are, which decide nothing.
+    pub exchanges: u32,
     /// What the draws follow from.
     pub seed: u64,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        Self { names: Vec::new(), effect: 0.05, share_effect: 0.02, resamples: 10_000, seed: 1 }
+        Self { names: Vec::new(), effect: 0.05, share_effect: 0.02, resamples: 10_000, exchanges: 999, seed: 1 }
     }
 }
 
@@ -143,9 +145,6 @@ impl Comparison {
     }
 }
 
-/// Permutations for the measures of order, which decide nothing.
-const ORDERS: u32 = 999;
-
 /// Compares the new side with the base.
 pub fn compare(base: &Runs, new: &Runs, options: &CompareOptions) -> Comparison {
     let (ours, theirs) = (base.keys(), new.keys());
@@ -201,8 +200,9 @@ fn rows(
     let single = base.runs.len() < 2 && new.runs.len() < 2;
     let exchanged =
         if single { exchange(base, new, statistics, options.resamples, seed) } else { vec![1.0; statistics.len()] };
-    let order =
-        |statistic: Statistic| instance_order(base, new, |values| statistic.of([values].into_iter()), ORDERS, seed);
+    let order = |statistic: Statistic| {
+        instance_order(base, new, |values| statistic.of([values].into_iter()), options.exchanges, seed)
+    };
     for ((&statistic, spread), exchanged) in statistics.iter().zip(spreads).zip(exchanged) {
         let of_runs = |sample: &Sample| -> Vec<f64> {
             sample.runs.iter().map(|run| statistic.of(run.iter().map(Vec::as_slice))).collect()

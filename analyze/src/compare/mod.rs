@@ -3,6 +3,7 @@
 //! Values of one instance depend on one another, and so do instances of one run: what is drawn anew is runs, then
 //! instances. `docs/src/reference/comparison.md` says what follows for intervals, tests and verdicts.
 
+mod assertion;
 mod compared;
 mod ranked;
 mod ranks;
@@ -15,6 +16,7 @@ mod shape;
 mod student;
 mod verdict;
 
+pub use assertion::{Assertion, AssertionError, Checked, assertions};
 pub use compared::{CompareOptions, Comparison, Row, Runs, Sizes, compare};
 pub use ranks::{InstanceOrder, Order};
 pub use report::report;

@@ -118,7 +118,7 @@ fn rows(comparison: &Comparison) -> Table {
         Column::new("new", "new"),
         Column::new("change", "change"),
         Column::new("interval", "95 % interval"),
-        Column::new("adjusted_p", "p"),
+        Column::new("p_shown", "p"),
         Column::new("verdict", "verdict"),
         Column::new("could_show", "could show"),
         Column::when_used("repeats_to_decide", "runs to decide"),
@@ -130,6 +130,7 @@ fn rows(comparison: &Comparison) -> Table {
         Column::hidden("ratio_low"),
         Column::hidden("ratio_high"),
         Column::hidden("p"),
+        Column::hidden("adjusted_p"),
         Column::hidden("cliffs_delta"),
         Column::hidden("cliffs_delta_p"),
         Column::hidden("mann_whitney_u"),
@@ -182,6 +183,7 @@ fn row(row: &Row) -> Vec<Cell> {
         optional(ratio.map(|ratio| ratio.low)),
         optional(ratio.map(|ratio| ratio.high)),
         Cell::number(row.p),
+        Cell::number(row.adjusted_p),
         optional(order.map(|order| order.delta)),
         optional(row.order.map(|order| order.delta_p)),
         optional(order.map(|order| order.u)),
@@ -203,7 +205,7 @@ fn tone(verdict: Verdict) -> Tone {
 }
 
 /// A probability with two digits, or that it is very small.
-pub(super) fn probability(p: f64) -> String {
+fn probability(p: f64) -> String {
     match p {
         p if p < 0.001 => "<.001".to_owned(),
         p if p > 0.995 => "1".to_owned(),
@@ -228,8 +230,20 @@ fn points(value: f64) -> String {
     format!("{:+.1}", value * 100.0)
 }
 
+impl Row {
+    /// The change in words; absent where there is no ratio.
+    pub fn change(&self) -> Option<String> {
+        change(self)
+    }
+
+    /// The interval of the bootstrap in the words of the change.
+    pub fn interval(&self) -> Option<String> {
+        interval(self)
+    }
+}
+
 /// The change in words: percent where there is a ratio, points of a share.
-pub(super) fn change(row: &Row) -> Option<String> {
+fn change(row: &Row) -> Option<String> {
     match row.statistic {
         Statistic::Share => Some(format!("{} pt", points(row.new - row.base))),
         Statistic::Percentile(_) if row.base > 0.0 && row.new > 0.0 => Some(factor(row.new / row.base)),
@@ -238,7 +252,7 @@ pub(super) fn change(row: &Row) -> Option<String> {
 }
 
 /// The interval of the bootstrap in the words of [`change`]; where there is no ratio, that of the difference.
-pub(super) fn interval(row: &Row) -> Option<String> {
+fn interval(row: &Row) -> Option<String> {
     let spread = row.spread?;
     let difference = spread.difference;
     Some(match (row.statistic, spread.ratio) {

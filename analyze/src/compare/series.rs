@@ -71,14 +71,17 @@ pub struct Wanted {
     pub detail: Detail,
     /// Patterns of names with `*` and `?`; none for the main ones.
     pub names: Vec<String>,
-    /// Names that are wanted whole, in addition to the main ones.
+    /// Whole names, which may hold an asterisk; where there are any, nothing else is read.
     pub exact: BTreeSet<String>,
 }
 
 impl Wanted {
     fn takes(&self, name: &str, is_main: bool) -> bool {
-        self.exact.contains(name)
-            || if self.names.is_empty() { is_main } else { self.names.iter().any(|one| glob::matches(one, name)) }
+        match (self.exact.is_empty(), self.names.is_empty()) {
+            (false, _) => self.exact.contains(name),
+            (true, true) => is_main,
+            (true, false) => self.names.iter().any(|one| glob::matches(one, name)),
+        }
     }
 }
 

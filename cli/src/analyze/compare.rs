@@ -1,13 +1,19 @@
 //! `tg analyze compare`: one configuration held against another.
 
+mod junit;
+mod outcome;
 mod sides;
 
-use tg_analyze::compare::{CompareOptions, Comparison, Detail, Runs, Verdict, Wanted, compare, report};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tg_analyze::AnalyzeError;
+use tg_analyze::compare::{Assertion, CompareOptions, Detail, Runs, Wanted, compare};
 use tg_model::Exit;
 
+use self::outcome::{Format, Outcome};
 use crate::Context;
-use crate::message::{Failure, progress};
-use crate::render::{OutputArgs, emit};
+use crate::message::Failure;
 
 /// What `tg analyze compare` takes.
 #[derive(Debug, clap::Args)]
@@ -17,10 +23,12 @@ Examples:
   tg analyze compare 9c 9d 9e --against 3f 40 41   three repeats against three
   tg analyze compare 9c+ --against 3f+             a run with all its repeats, as `tg run` made them
   tg analyze compare 9c+ --against 3f+ --metric 'find_providers.*' --effect 10% --fail-on worse
-  tg analyze compare 3f 9c --table comparison --format csv -o comparison.csv
+  tg analyze compare 9c+ --against 3f+ --fail-on worse -o compare.xml
+  tg analyze compare 9c --assert 'p95(find_providers.duration_ns) < 2s' --assert 'success(get) >= 99%'
 
 Compare repeats: one run a side cannot show how much runs of the same thing differ.
-Exit code 31 says that something is worse (with --fail-on), 32 that the runs cannot be compared.")]
+Exit code 31 says that something is worse (with --fail-on) or that an assertion is broken, 32 that the runs cannot
+be compared, 30 that the data does not answer.")]
 pub(crate) struct Args {
     /// With two names, the base and then the new run; with --against, the runs of the new side.
     ///
@@ -51,6 +59,13 @@ pub(crate) struct Args {
     /// What the draws follow from: the same data and seed give the same text.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// End with exit code 31 unless this holds of the new side, such as `p95(find_providers.duration_ns) < 2s`.
+    ///
+    /// `p50`, `p99.9`, `median`, `mean`, `min`, `max` or `count` of a metric or an operation's column, or `success` of an
+    /// operation; `@ GROUP` behind the name takes one group; then < <= > >= or =, and a number with ns, us, ms, s, m, B,
+    /// KiB, MiB, GiB, KB, MB, % or no unit. May be repeated. With assertions a single run needs no base.
+    #[arg(long, value_name = "ASSERTION", value_parser = assertion)]
+    assert: Vec<Assertion>,
     /// End with exit code 31 on this verdict.
     #[arg(long, value_name = "VERDICT")]
     fail_on: Option<FailOn>,
@@ -60,13 +75,22 @@ pub(crate) struct Args {
     /// Compare what should not be compared, such as runs of different plans.
     #[arg(long)]
     force: bool,
-    #[command(flatten)]
-    output: OutputArgs,
+    /// How to print: for people (table, md), for programs (json, csv) or for a CI system (junit).
+    ///
+    /// Without it the ending of the file given with -o decides (`.xml` is junit), else table.
+    #[arg(long, value_enum, help_heading = "Output")]
+    format: Option<Format>,
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Print only this part of the report, by its name in the JSON output; for csv `comparison` unless said.
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    table: Option<String>,
 }
 
 /// What ends the command with exit code 31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Anything that is worse.
     Worse,
     /// Anything that is worse or unclear.
@@ -90,66 +114,94 @@ fn share(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (base, new) = names(args)?;
     let (base, new) = (sides::open(base, context)?, sides::open(new, context)?);
-    if args.fail_on.is_some() && base.datasets.len() < 2 && new.datasets.len() < 2 && !args.allow_single {
+    let many = base.datasets.len() > 1 || new.datasets.len() > 1;
+    if args.fail_on.is_some() && !many && !args.allow_single {
         let failure = Failure::new(Exit::NoData, "one run a side cannot show how much runs vary, so nothing is gated");
         return Err(failure.hint("give several runs a side (`RUN+` takes all repeats), or --allow-single"));
     }
     let detail = if args.all { Detail::All } else { Detail::Directed };
     let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
-    let read = |side: &sides::Side| Runs::read(&side.datasets, &wanted).map_err(|error| side.failure(&error));
+    let read =
+        |side: &sides::Side, wanted: &Wanted| Runs::read(&side.datasets, wanted).map_err(|error| side.failure(&error));
     let options = CompareOptions {
         names: args.metric.clone(),
         effect: args.effect,
         share_effect: args.share_effect,
         resamples: args.resamples,
         seed: args.seed,
+        ..CompareOptions::default()
     };
-    let comparison = compare(&read(&base)?, &read(&new)?, &options);
-    emit(&report(&comparison), &args.output).map_err(|error| Failure::from_error(error.exit(), &error))?;
-    verdict(&comparison, args)
+    let comparison = if base.datasets.is_empty() {
+        None
+    } else {
+        Some(compare(&read(&base, &wanted)?, &read(&new, &wanted)?, &options))
+    };
+    let mut checked = Vec::new();
+    if !args.assert.is_empty() {
+        let exact = args.assert.iter().map(|one| one.name.clone()).collect();
+        let values = read(&new, &Wanted { exact, ..Wanted::default() })?;
+        for one in &args.assert {
+            match one.check(&values) {
+                Ok(found) => checked.push(found),
+                Err(error @ AnalyzeError::NoData(_)) => {
+                    let failure = Failure::from_error(error.exit(), &error);
+                    let all = read(&new, &Wanted { detail: Detail::All, ..Wanted::default() })?;
+                    return Err(failure.hint(alternatives(&one.name, &all)));
+                }
+                Err(error) => return Err(Failure::from_error(error.exit(), &error)),
+            }
+        }
+    }
+    let outcome = Outcome { comparison, checked, fail_on: args.fail_on, force: args.force };
+    outcome.emit(args)?;
+    outcome.exit()
 }
 
-/// The names of the base and of the new side.
+/// The names of the base and of the new side; no base where only assertions are asked for.
 fn names(args: &Args) -> Result<(&[String], &[String]), Failure> {
     match (args.runs.as_slice(), args.against.as_slice()) {
         (new, [_, ..]) => Ok((&args.against, new)),
+        (new @ [_], []) if !args.assert.is_empty() && args.fail_on.is_none() => Ok((&[], new)),
         ([base, new], []) => Ok((std::slice::from_ref(base), std::slice::from_ref(new))),
         (runs, []) => {
-            let failure = Failure::new(
-                Exit::Usage,
-                format!("{} named, and nothing says which are the base", crate::text::count(runs.len() as u64, "run")),
-            );
+            let named = crate::text::count(runs.len() as u64, "run");
+            let failure = Failure::new(Exit::Usage, format!("{named} named, and nothing says which are the base"));
             Err(failure.hint("name two runs, the base first; or `NEW… --against BASE…`"))
         }
     }
 }
 
-/// What the comparison means for whoever waits for an exit code.
-fn verdict(comparison: &Comparison, args: &Args) -> Result<Exit, Failure> {
-    if !comparison.obstacles.is_empty() && !args.force {
-        let mut failure = Failure::new(Exit::NotComparable, "the runs cannot be compared");
-        for text in &comparison.obstacles {
-            failure = failure.note(text.clone());
-        }
-        return Err(failure.hint("--force takes the numbers as they are"));
+/// What could be meant by a name that there is not.
+fn alternatives(name: &str, runs: &Runs) -> String {
+    let names: BTreeSet<&str> = runs.values.iter().flat_map(BTreeMap::keys).map(|key| key.name.as_str()).collect();
+    if let Some(near) = tg_model::problem::nearest(name, names.iter().copied()).filter(|near| *near != name) {
+        return format!("did you mean `{near}`?");
     }
-    let Some(fail_on) = args.fail_on else { return Ok(Exit::Ok) };
-    let (worse, unclear) = (comparison.count(Verdict::Worse), comparison.count(Verdict::Unclear));
-    let failed = match fail_on {
-        FailOn::Worse => worse > 0,
-        FailOn::Unclear => worse + unclear > 0,
-    };
-    if failed {
-        let all = comparison.rows.len();
-        progress(&format!("{worse} of {all} worse, {unclear} unclear"));
-        return Ok(Exit::Assertion);
-    }
-    Ok(Exit::Ok)
+    const SHOWN: usize = 8;
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    let some: Vec<&str> = names.into_iter().take(SHOWN).collect();
+    format!("there are {}{more}; `tg analyze stats` shows all", some.join(", "))
+}
+
+/// An assertion, or why it is none with a caret below the place.
+fn assertion(text: &str) -> Result<Assertion, String> {
+    Assertion::parse(text).map_err(|error| {
+        let shown = crate::text::clean(text);
+        format!("{}\n    {shown}\n    {}^", error.why, " ".repeat(error.at))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::share;
+
+    #[test]
+    fn a_wrong_assertion_shows_where() {
+        let why = super::assertion("p95(rtt) < 2 parsecs").unwrap_err();
+        let lines: Vec<&str> = why.lines().collect();
+        assert_eq!(lines[1], "    p95(rtt) < 2 parsecs");
+        assert_eq!(lines[2], "                 ^");
+    }
 
     #[test]
     fn shares_are_percent_or_fractions() {

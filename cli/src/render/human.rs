@@ -45,7 +45,8 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn number(value: f64, unit: &Unit) -> String {
+/// A number with its unit.
+pub fn number(value: f64, unit: &Unit) -> String {
     match unit {
         Unit::Nanos => nanos(value),
         Unit::Micros => nanos(value * 1e3),

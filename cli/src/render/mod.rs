@@ -7,6 +7,6 @@ mod markdown;
 mod output;
 mod terminal;
 
-pub use human::{bytes as human_bytes, nanos as human_nanos};
+pub use human::{bytes as human_bytes, nanos as human_nanos, number as human_number};
 pub(crate) use output::publish;
 pub use output::{Format, OutputArgs, RenderError, emit};

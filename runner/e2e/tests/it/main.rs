@@ -1,6 +1,7 @@
 //! Tests of the whole tool: they run `tg` as a process on plans of this crate and look at what it leaves.
 
 mod collect;
+mod compare;
 mod environment;
 mod go;
 mod hostile;
