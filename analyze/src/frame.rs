@@ -37,6 +37,19 @@ pub(crate) fn bytes(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Ve
     Ok(column(frame, name, &DataType::Binary)?.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
 }
 
+/// A column of lists of indices; nothing where the list is null.
+pub(crate) fn lists(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Vec<u32>>>> {
+    let column = column(frame, name, &DataType::List(Box::new(DataType::UInt32)))?;
+    let mut lists = Vec::with_capacity(column.len());
+    for list in column.list()?.amortized_iter() {
+        lists.push(match list {
+            Some(list) => Some(list.as_ref().u32()?.iter().flatten().collect()),
+            None => None,
+        });
+    }
+    Ok(lists)
+}
+
 fn column(frame: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<Column> {
     // Strict: a value that does not fit is an error and not a null.
     frame.column(name)?.strict_cast(wanted)

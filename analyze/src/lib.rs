@@ -11,6 +11,7 @@ pub mod graph;
 pub mod report;
 pub mod routing;
 mod run;
+pub mod score;
 pub mod stats;
 mod summary;
 

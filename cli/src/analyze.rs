@@ -2,6 +2,7 @@
 
 mod compare;
 mod graph;
+mod lookup;
 mod picture;
 mod routing;
 mod stats;
@@ -26,6 +27,7 @@ Examples:
   tg analyze graph latest --format json -o graph.json
   tg analyze routing latest
   tg analyze compare 3f 9c
+  tg analyze lookup latest
   tg analyze compare 3f 40 41 --against 9c 9d 9e --fail-on worse")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -43,6 +45,8 @@ enum Question {
     Routing(routing::Args),
     /// Whether one configuration is better or worse than another: two runs, or two sets of repeats.
     Compare(compare::Args),
+    /// How good lookups were: what they found of what was really there, and what they spent on it.
+    Lookup(lookup::Args),
 }
 
 /// Whose dataset.
@@ -59,6 +63,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Question::Graph(args) => graph::run(&args, context),
         Question::Routing(args) => routing::run(args, context),
         Question::Compare(args) => compare::run(&args, context),
+        Question::Lookup(args) => lookup::run(&args, context),
     }
 }
 

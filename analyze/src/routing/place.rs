@@ -41,8 +41,28 @@ impl Place {
         }
     }
 
+    /// The logarithm to base 2 of the place read as a whole number; minus infinity for 0.
+    ///
+    /// ```
+    /// use tg_analyze::routing::Place;
+    /// let mut bytes = [0; 32];
+    /// bytes[31] = 8;
+    /// assert_eq!(Place::from_slice(&bytes).unwrap().log2(), 3.0);
+    /// ```
+    pub fn log2(self) -> f64 {
+        let Some(first) = self.0.iter().position(|&word| word != 0) else { return f64::NEG_INFINITY };
+        let next = self.0.get(first + 1).map_or(0.0, |&word| word as f64 / 2_f64.powi(64));
+        let below = 64.0 * (3 - first) as f64;
+        (self.0[first] as f64 + next).log2() + below
+    }
+
+    /// The place as a share of the keyspace, from 0 up to 1.
+    pub(crate) fn share(self) -> f64 {
+        self.0.iter().rev().fold(0.0, |below, &word| (word as f64 + below) / 2_f64.powi(64))
+    }
+
     /// The bit at a position from the most significant one, which is 0.
-    pub(super) fn bit(self, at: u32) -> bool {
+    pub(crate) fn bit(self, at: u32) -> bool {
         let word = self.0[(at / 64) as usize];
         (word >> (63 - at % 64)) & 1 == 1
     }

@@ -26,9 +26,9 @@ pub struct Peer {
     /// Whether others may have it in their tables: its instance is no client and can be dialled.
     pub server: bool,
     /// The first nanosecond of its instance's life.
-    from: i64,
+    pub(crate) from: i64,
     /// The first nanosecond after it.
-    until: i64,
+    pub(crate) until: i64,
 }
 
 impl Peer {
@@ -61,7 +61,7 @@ struct Member {
 
 impl World {
     /// Reads peers and instances.
-    pub(super) fn read(dataset: &Dataset) -> Result<Self, AnalyzeError> {
+    pub(crate) fn read(dataset: &Dataset) -> Result<Self, AnalyzeError> {
         let mut world = Self::default();
         let members = world.read_members(dataset)?;
         let Some(scan) = dataset.scan(&PEERS)? else { return Ok(world) };
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// Peers with their numbers, ascending.
-    fn numbers(&self) -> impl Iterator<Item = (u32, &Peer)> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (u32, &Peer)> {
         let mut numbers: Vec<(u32, u32)> = self.at.iter().map(|(&number, &at)| (number, at)).collect();
         numbers.sort_unstable();
         numbers.into_iter().map(|(number, at)| (number, &self.peers[at as usize]))

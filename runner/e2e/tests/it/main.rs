@@ -8,6 +8,7 @@ mod hostile;
 mod hosts;
 mod js;
 mod lifecycle;
+mod lookups;
 mod mistakes;
 mod outcomes;
 mod pictures;

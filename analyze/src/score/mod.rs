@@ -1,0 +1,59 @@
+//! Lookups held against the truth of the run: what they returned, and what they spent on it.
+
+mod effort;
+mod keyspace;
+mod lookups;
+mod records;
+mod result;
+mod steps;
+mod summary;
+mod theory;
+mod trace;
+
+pub use effort::{Effort, effort};
+pub use keyspace::{Keyspace, Member, Nearest};
+pub use lookups::{Lookup, Scored};
+pub use records::{Records, Retrieved, records};
+pub use result::{Returned, Score, Truth, score, size_estimate};
+pub use steps::{Step, StepKind};
+pub use summary::summary;
+pub use theory::{HOPS_BAND, expected_hops};
+pub use trace::{Contact, Fate, Teller, Trace};
+
+use crate::dataset::Dataset;
+use crate::error::AnalyzeError;
+use crate::report::Report;
+
+/// What to ask of the lookups of a run.
+#[derive(Debug, Clone)]
+pub struct LookupOptions {
+    /// How many peers a lookup is to return.
+    pub k: u32,
+    /// How many of the worst lookups are listed.
+    pub worst: usize,
+}
+
+impl Default for LookupOptions {
+    fn default() -> Self {
+        Self { k: 20, worst: 10 }
+    }
+}
+
+/// How good the lookups of a run were.
+pub fn lookups(dataset: &Dataset, options: &LookupOptions) -> Result<Report, AnalyzeError> {
+    let mut scored = Scored::read(dataset, options.k)?;
+    if scored.lookups.is_empty() {
+        return Err(AnalyzeError::NoData(format!(
+            "the run recorded no lookups: `{}` has no table `queries`",
+            dataset.dir().display()
+        )));
+    }
+    scored.add_efforts(dataset)?;
+    Ok(summary(&scored, &title(dataset)?, options.worst))
+}
+
+/// The run, or the folder of its dataset.
+fn title(dataset: &Dataset) -> Result<String, AnalyzeError> {
+    let run = crate::run::Run::read(dataset)?;
+    Ok(run.map_or_else(|| dataset.dir().display().to_string(), |run| format!("run {}", run.id)))
+}

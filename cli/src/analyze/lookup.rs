@@ -1,0 +1,37 @@
+//! `tg analyze lookup`: lookups against the truth of the run.
+
+use tg_analyze::score::{LookupOptions, lookups};
+use tg_model::Exit;
+
+use super::{Source, answer};
+use crate::Context;
+use crate::message::Failure;
+use crate::render::OutputArgs;
+
+/// What `tg analyze lookup` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze lookup latest
+  tg analyze lookup latest --k 8 --worst 30
+  tg analyze lookup latest --table lookups --format csv -o lookups.csv
+
+Recall is the share of the k servers nearest to the target that a lookup returned: of those alive when it ended, and of
+all servers of the run.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// How many peers a lookup is to return: the plan's bucket size.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    k: u32,
+    /// How many of the worst lookups to list.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    worst: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let options = LookupOptions { k: args.k, worst: args.worst };
+    answer(&args.source, &args.output, context, |dataset| lookups(dataset, &options))
+}
