@@ -51,7 +51,7 @@ impl Effort {
 
 /// Adds up a lookup that was followed.
 ///
-/// Hops as in ProbeLab's RFM17 (2022): a peer of the own table is asked at hop 1, one that was named by a peer of hop h
+/// Hops as in RFM17 of `ProbeLab` (2022): a peer of the own table is asked at hop 1, one that was named by a peer of hop h
 /// at hop h + 1. A request is wasted if the peer neither is in the final closest set nor stands on the chain of tellers
 /// of one that is. Cost: linear in the peers heard of, times the hops.
 ///
