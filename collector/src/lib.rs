@@ -13,12 +13,16 @@ mod error;
 pub mod fuzz;
 mod read;
 mod rules;
+mod s3;
 mod source;
 
 pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
 pub use rules::Rules;
+pub use s3::publish::{Published, Publisher};
+pub use s3::{S3, S3Place, S3Settings};
 pub use source::archive::ZipFile;
 pub use source::folder::Folder;
+pub use source::s3::Objects;
 pub use source::tgz::{TarFile, archive};
 pub use source::{Body, Entry, Listing, Owner, Source, SourceNote, Task};

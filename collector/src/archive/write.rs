@@ -31,8 +31,8 @@ pub(crate) trait Feed: Send {
     /// So many bytes more were read of it.
     fn read(&mut self, bytes: u64);
 
-    /// Reading a file failed; what was read of it is in the archive.
-    fn was_cut(&mut self, name: &str, error: &io::Error);
+    /// Reading a file failed; what was read of it is in the archive. An error ends the archive here.
+    fn was_cut(&mut self, name: &str, error: io::Error) -> io::Result<()>;
 
     /// A file had another size than the source had listed.
     fn was_resized(&mut self, name: &str, listed_bytes: u64, read_bytes: u64);
@@ -118,12 +118,12 @@ fn push(feed: &mut dyn Feed, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) -
             steps.send(Step::Block(wait)).map_err(gone)?;
             if last {
                 let as_listed = cut.is_none() && total == wanted.listed_bytes;
-                steps.send(Step::End { as_listed }).map_err(gone)?;
                 if let Some(error) = cut {
-                    feed.was_cut(&wanted.name, &error);
+                    feed.was_cut(&wanted.name, error)?;
                 } else if !as_listed {
                     feed.was_resized(&wanted.name, wanted.listed_bytes, total);
                 }
+                steps.send(Step::End { as_listed }).map_err(gone)?;
                 break;
             }
         }

@@ -16,10 +16,8 @@ use crate::archive::journal::{Begun, Complete, Line, Wanted};
 use crate::archive::resume::{Paths, Plan, plan};
 use crate::archive::write::{Feed, Item, write};
 use crate::error::CollectError;
+use crate::s3::fetch::Lost;
 use crate::source::{Body, Entry, Listing, Owner, Source, SourceNote};
-
-/// How many files are asked for ahead.
-const AHEAD: usize = 32;
 
 /// An archive that is complete.
 pub(super) struct Archived {
@@ -68,6 +66,8 @@ struct Opened {
     /// The file that is being read, and whether it is the last of its instance.
     reading: Option<bool>,
     tell: watch::Sender<Progress>,
+    /// Why nothing more can be read at all.
+    lost: Option<CollectError>,
 }
 
 impl Opened {
@@ -118,6 +118,11 @@ impl Feed for Opened {
                     return Ok(Some(Item::Kept(line, file)));
                 }
                 From::Source(Ok(content)) => return Ok(Some(Item::Read(wanted, content))),
+                // Where the source itself is gone, what is missing is no note: the rest can be fetched later.
+                From::Source(Err(error @ CollectError::Source { .. })) => {
+                    self.lost = Some(error);
+                    return Err(io::Error::other("the source is gone"));
+                }
                 From::Source(Err(error)) => {
                     self.notes.push(SourceNote::new(Self::below(&wanted.name), "unreadable", words(&error)));
                     self.ended();
@@ -134,8 +139,17 @@ impl Feed for Opened {
         }
     }
 
-    fn was_cut(&mut self, name: &str, error: &io::Error) {
-        self.notes.push(SourceNote::new(Self::below(name), "cut-file", error.to_string()));
+    fn was_cut(&mut self, name: &str, error: io::Error) -> io::Result<()> {
+        match error.downcast::<Lost>() {
+            Ok(Lost(error)) => {
+                self.lost = Some(error);
+                Err(io::Error::other("the source is gone"))
+            }
+            Err(error) => {
+                self.notes.push(SourceNote::new(Self::below(name), "cut-file", error.to_string()));
+                Ok(())
+            }
+        }
     }
 
     fn was_resized(&mut self, name: &str, listed_bytes: u64, read_bytes: u64) {
@@ -197,7 +211,8 @@ pub(super) async fn store(job: &Job<'_>, mut listing: Listing) -> Result<Archive
         .zip(found)
         .map(|((wanted, last_of_instance), found)| Next { wanted, last_of_instance, found })
         .collect();
-    let (send, files) = mpsc::channel(AHEAD);
+    let ahead = job.source.ahead();
+    let (send, files) = mpsc::channel(ahead);
     let (tell, told) = watch::channel(at);
     let mut opened = Opened {
         run: job.run.clone(),
@@ -208,12 +223,13 @@ pub(super) async fn store(job: &Job<'_>, mut listing: Listing) -> Result<Archive
         at,
         reading: None,
         tell,
+        lost: None,
     };
     let jobs = job.jobs;
     let writer = tokio::task::spawn_blocking(move || {
         let wrote = write(begun, jobs, &mut opened);
         let at = opened.at;
-        (wrote, opened.notes, at)
+        (wrote, opened.notes, at, opened.lost)
     });
     let feed = async {
         let rest: Vec<(Entry, Next)> = listing.entries.drain(kept..).zip(rest).collect();
@@ -226,7 +242,7 @@ pub(super) async fn store(job: &Job<'_>, mut listing: Listing) -> Result<Archive
                 };
                 (wanted, last_of_instance, from)
             })
-            .buffered(AHEAD);
+            .buffered(ahead);
         loop {
             let next = tokio::select! {
                 next = files.next() => next,
@@ -241,9 +257,12 @@ pub(super) async fn store(job: &Job<'_>, mut listing: Listing) -> Result<Archive
         drop(send);
     };
     let ((), (), joined) = tokio::join!(feed, watch_progress(told, job.progress), writer);
-    let (wrote, notes, at) = joined.map_err(|error| CollectError::Fault(error.to_string()))?;
+    let (wrote, notes, at, lost) = joined.map_err(|error| CollectError::Fault(error.to_string()))?;
     if job.cancel.is_cancelled() {
         return Err(CollectError::Cancelled);
+    }
+    if let Some(lost) = lost {
+        return Err(lost);
     }
     let path = job.paths.partial.clone();
     let failed = |source: io::Error| space::write_failed(&path, source, || space::archive_needs(&path, at));

@@ -48,4 +48,8 @@ impl Source for WithRules<'_> {
         }
         self.inner.open(entry)
     }
+
+    fn ahead(&self) -> usize {
+        self.inner.ahead()
+    }
 }

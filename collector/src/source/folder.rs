@@ -62,6 +62,22 @@ impl Folder {
         Err(CollectError::NotFound { run: run.to_string(), place: format!("folder `{}`", path.display()) })
     }
 
+    /// What one instance left.
+    pub(crate) async fn of_instance(&self, id: InstanceId) -> Result<Listing, CollectError> {
+        let folder = self.clone();
+        let scan = move || {
+            let mut scan = Scan { base: &folder.dir, listing: Listing::default() };
+            for top in folder.tops {
+                let dir = Path::new(top).join(id.group.as_str()).join(id.index.to_string());
+                scan.files(&id, &dir, &[], 0, *top == LOGS_DIR)?;
+            }
+            let mut listing = scan.listing;
+            names::settle(&mut listing);
+            Ok(listing)
+        };
+        tokio::task::spawn_blocking(scan).await.map_err(|error| CollectError::Fault(error.to_string()))?
+    }
+
     fn scan(&self, run: &RunId) -> Result<Listing, CollectError> {
         let mut scan = Scan { base: &self.dir, listing: Listing::default() };
         let mut any = false;

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod folder;
 pub(crate) mod keys;
 pub(crate) mod names;
+pub(crate) mod s3;
 pub(crate) mod tgz;
 
 use std::io::Read;
@@ -27,6 +28,11 @@ pub trait Source: Send + Sync {
 
     /// The content of a file.
     fn open<'a>(&'a self, entry: &'a Entry) -> Task<'a, Body>;
+
+    /// How many files are asked for ahead of the one that is stored.
+    fn ahead(&self) -> usize {
+        32
+    }
 }
 
 /// The content of a file. It is read on a thread that may block.

@@ -8,5 +8,8 @@ mod readers;
 mod resume;
 mod rules;
 mod run_folder;
+mod s3;
 mod sources;
+#[path = "../../examples/s3_store/store.rs"]
+mod store;
 mod tables;

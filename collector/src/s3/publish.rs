@@ -1,0 +1,256 @@
+//! Puts what a run left in its folder into an object store: `<prefix>/<run>/<group>/<index>/<file>`.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tg_model::{InstanceId, RunId};
+use tokio_util::sync::CancellationToken;
+
+use super::{ROOM_UNIT, S3, Trouble};
+use crate::collect::words;
+use crate::error::CollectError;
+use crate::source::folder::Folder;
+use crate::source::{Entry, Listing, Owner, Source as _, SourceNote};
+
+/// A file up to this size is sent by one request, a larger one in parts of it.
+const PART: u64 = 8 << 20;
+/// An upload has no more parts than this; parts of larger files are larger.
+const MOST_PARTS: u64 = 9_000;
+/// Parts of one file that are on their way at a time.
+const PARTS_AHEAD: usize = 4;
+/// Files that are on their way at a time; how many requests that are, the store decides.
+const FILES_AHEAD: usize = 128;
+
+/// What was published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What could not be, and why: files with names that are not safe, links, files that went away.
+    pub notes: Vec<SourceNote>,
+}
+
+impl Published {
+    fn add(&mut self, more: Self) {
+        self.files += more.files;
+        self.bytes += more.bytes;
+        self.notes.extend(more.notes);
+    }
+}
+
+/// Publishes one run.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    s3: S3,
+    run: RunId,
+    folder: Folder,
+    dir: PathBuf,
+}
+
+impl Publisher {
+    /// For the run in this folder.
+    pub fn new(s3: S3, run: RunId, dir: &Path) -> Self {
+        Self { s3, run, folder: Folder::new(dir), dir: dir.to_owned() }
+    }
+
+    /// Where the run's files go, in words.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.s3.place, self.run)
+    }
+
+    /// Publishes everything that an instance left: to be called when it has ended.
+    pub async fn instance(&self, id: &InstanceId) -> Result<Published, CollectError> {
+        self.send(self.folder.of_instance(id.clone()).await?, &|_| {}, &CancellationToken::new()).await
+    }
+
+    /// Publishes the run's own files. They come last: whoever sees them knows that the rest is there.
+    pub async fn own(&self) -> Result<Published, CollectError> {
+        let mut listing = self.folder.list(&self.run).await?;
+        listing.entries.retain(|entry| entry.owner == Owner::Run);
+        listing.notes.clear();
+        self.send(listing, &|_| {}, &CancellationToken::new()).await
+    }
+
+    /// Publishes the whole run, its own files last. `progress` hears of the bytes that were sent, and of how many there
+    /// are.
+    pub async fn all(
+        &self,
+        progress: &(dyn Fn(u64, u64) + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Published, CollectError> {
+        let listing = self.folder.list(&self.run).await?;
+        let total = listing.entries.iter().map(|entry| entry.size).sum();
+        let (own, rest): (Vec<Entry>, Vec<Entry>) =
+            listing.entries.into_iter().partition(|entry| entry.owner == Owner::Run);
+        let rest = Listing { entries: rest, notes: listing.notes };
+        let mut published = self.send(rest, &|sent| progress(sent, total), cancel).await?;
+        let sent = published.bytes;
+        let own = Listing { entries: own, notes: Vec::new() };
+        published.add(self.send(own, &|more| progress(sent + more, total), cancel).await?);
+        Ok(published)
+    }
+
+    async fn send(
+        &self,
+        listing: Listing,
+        progress: &(dyn Fn(u64) + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Published, CollectError> {
+        let mut published = Published { notes: listing.notes, ..Published::default() };
+        let mut sending = stream::iter(listing.entries)
+            .map(|entry| async move {
+                let sent = self.file(&entry).await;
+                (entry, sent)
+            })
+            .buffer_unordered(FILES_AHEAD);
+        loop {
+            let next = tokio::select! {
+                next = sending.next() => next,
+                () = cancel.cancelled() => return Err(CollectError::Cancelled),
+            };
+            let Some((entry, sent)) = next else { break };
+            match sent {
+                Ok(bytes) => {
+                    published.files += 1;
+                    published.bytes += bytes;
+                    progress(published.bytes);
+                }
+                Err(Failed::Here(error)) => {
+                    published.notes.push(SourceNote::new(&entry.path(), "unreadable", words(&error)));
+                }
+                Err(Failed::There(trouble)) => {
+                    return Err(self.s3.failed(&format!("publish `{}`", entry.path()), trouble));
+                }
+            }
+        }
+        published.notes.sort();
+        Ok(published)
+    }
+
+    /// Sends a file as it is now; gives its size.
+    async fn file(&self, entry: &Entry) -> Result<u64, Failed> {
+        let key = self.s3.place.key(&format!("{}/{}", self.run, entry.path()));
+        let path = self.dir.join(&entry.locator);
+        let file = Arc::new(File::open(&path).map_err(Failed::Here)?);
+        let size = file.metadata().map_err(Failed::Here)?.len();
+        if size > PART {
+            return self.in_parts(&key, &file, size).await;
+        }
+        let _room = self.room(size).await;
+        let content = read(&file, 0, size).await?;
+        let sent = content.len() as u64;
+        let client = &self.s3.client;
+        self.s3
+            .ask(|| async {
+                let put = client.put_object().bucket(&self.s3.place.bucket).key(&key);
+                put.body(ByteStream::from(content.clone())).send().await.map_err(Trouble::from)
+            })
+            .await
+            .map_err(Failed::There)?;
+        Ok(sent)
+    }
+
+    async fn room(&self, bytes: u64) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(ROOM_UNIT)).unwrap_or(1).max(1);
+        // More than there is would never be given.
+        self.s3.room.clone().acquire_many_owned(units.min(super::ROOM_UNITS)).await.ok()
+    }
+
+    async fn in_parts(&self, key: &str, file: &Arc<File>, size: u64) -> Result<u64, Failed> {
+        let (client, bucket) = (&self.s3.client, &self.s3.place.bucket);
+        let begun = self
+            .s3
+            .ask(|| async {
+                client.create_multipart_upload().bucket(bucket).key(key).send().await.map_err(Trouble::from)
+            })
+            .await
+            .map_err(Failed::There)?;
+        let id = begun.upload_id().unwrap_or_default().to_owned();
+        let sent = self.parts(key, &id, file, size).await;
+        if sent.is_err() {
+            // Half an upload costs its owner money. The first error is the one that matters.
+            drop(client.abort_multipart_upload().bucket(bucket).key(key).upload_id(&id).send().await);
+        }
+        sent
+    }
+
+    async fn parts(&self, key: &str, id: &str, file: &Arc<File>, size: u64) -> Result<u64, Failed> {
+        let (client, bucket) = (&self.s3.client, &self.s3.place.bucket);
+        let part = PART.max(size.div_ceil(MOST_PARTS));
+        let mut done: Vec<(CompletedPart, u64)> = stream::iter(0..size.div_ceil(part))
+            .map(|at| async move {
+                let number = i32::try_from(at + 1).unwrap_or(i32::MAX);
+                let _room = self.room(part).await;
+                let content = read(file, at * part, part.min(size - at * part)).await?;
+                let bytes = content.len() as u64;
+                let answer = self
+                    .s3
+                    .ask(|| async {
+                        let upload = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number);
+                        upload.body(ByteStream::from(content.clone())).send().await.map_err(Trouble::from)
+                    })
+                    .await
+                    .map_err(Failed::There)?;
+                let part = CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag().map(str::to_owned));
+                Ok((part.build(), bytes))
+            })
+            .buffer_unordered(PARTS_AHEAD)
+            .try_collect()
+            .await?;
+        done.sort_by_key(|(part, _)| part.part_number());
+        let sent = done.iter().map(|(_, bytes)| bytes).sum();
+        let parts = done.into_iter().map(|(part, _)| part).collect();
+        let whole = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.s3.ask(|| async {
+            let complete = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(id);
+            complete.multipart_upload(whole.clone()).send().await.map_err(Trouble::from)
+        });
+        match complete.await {
+            Ok(_) => Ok(sent),
+            // An answer that was lost: the upload is no more, since it is complete.
+            Err(trouble @ Trouble::NotThere(_)) => {
+                let head = self
+                    .s3
+                    .ask(|| async { client.head_object().bucket(bucket).key(key).send().await.map_err(Trouble::from) });
+                let there = head.await.ok().and_then(|head| u64::try_from(head.content_length()?).ok());
+                if there == Some(sent) { Ok(sent) } else { Err(Failed::There(trouble)) }
+            }
+            Err(trouble) => Err(Failed::There(trouble)),
+        }
+    }
+}
+
+/// Why a file was not published.
+enum Failed {
+    /// It cannot be read: the others can.
+    Here(io::Error),
+    /// The store does not take it.
+    There(Trouble),
+}
+
+/// What a file has at a place; less than asked for, if it has become shorter.
+async fn read(file: &Arc<File>, at: u64, size: u64) -> Result<Bytes, Failed> {
+    let file = Arc::clone(file);
+    let read = tokio::task::spawn_blocking(move || {
+        let mut content = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        let mut filled = 0;
+        while filled < content.len() {
+            match file.read_at(&mut content[filled..], at + filled as u64)? {
+                0 => break,
+                more => filled += more,
+            }
+        }
+        content.truncate(filled);
+        Ok(Bytes::from(content))
+    });
+    read.await.map_err(|error| Failed::Here(io::Error::other(error)))?.map_err(Failed::Here)
+}
