@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, collect, completions, demo, doctor, man, plan, run, runs, sync};
+use crate::{analyze, collect, completions, demo, doctor, man, plan, publish, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -76,7 +76,9 @@ pub(crate) enum Command {
     /// List and describe plans, or write a new one.
     Plan(plan::Args),
     /// Gather what the instances of a run wrote into one archive and one dataset.
-    Collect(collect::Args),
+    Collect(Box<collect::Args>),
+    /// Put what a run left into an object store.
+    Publish(Box<publish::Args>),
     /// List, show, replay and remove runs, and read what their instances printed.
     Runs(runs::Args),
     /// Answer questions from the dataset of a run.

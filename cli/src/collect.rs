@@ -5,12 +5,13 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-use tg_collector::{CollectError, CollectOptions, Collected, Folder, Only, Progress, Rules, Source};
-use tg_model::{Exit, RunId};
+use tg_collector::{CollectError, CollectOptions, Collected, Folder, Objects, Only, Progress, Rules, S3Place, Source};
+use tg_model::{Exit, RunId, layout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 use crate::message::Failure;
+use crate::object_store::StoreArgs;
 use crate::signals::Interrupts;
 use crate::{output, stored};
 use shown::Shown;
@@ -24,12 +25,13 @@ Examples:
   tg collect 20261122-2215 -o ./mine     into a folder of yours
   tg collect cbr49ce20 --source dir:./outputs   a run of the predecessor, by its whole id
   tg collect r1 --source zip:r1.tgz      from an archive, zip or tgz: its content says which
+  tg collect 20261122-221530417-k7qx --source s3://lab/runs   from an object store
   tg collect latest --strict             exit 22 if anything could not be read")]
 pub(crate) struct Args {
     /// The run: an id, a unique prefix of one, or `latest`.
     run: String,
     /// Where the outputs are, if not in the run's folder.
-    #[arg(long, value_name = "dir:PATH|zip:FILE")]
+    #[arg(long, value_name = "dir:PATH|zip:FILE|s3://BUCKET/PREFIX")]
     source: Option<Place>,
     /// Only this group or instance.
     #[arg(long, value_name = "GROUP[/N]")]
@@ -52,6 +54,8 @@ pub(crate) struct Args {
     /// How many threads work [default: as many as there are cores].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 /// Runs the command.
@@ -83,9 +87,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             if args.output.is_some() {
                 place.stays_apart_from(&into)?;
             }
-            place.open(&run, &into).map_err(|error| failed(&run, &error))?
+            place.open(&run, &into, &args.store).await.map_err(|error| failed(&run, &error))?
         }
-        (None, Some(dir)) => Box::new(Folder::new(dir)),
+        (None, Some(dir)) => where_it_says(&dir, &args.store).await?,
         (None, None) => return Err(Failure::new(Exit::Fault, "a collect without a source")),
     };
     let mut options = CollectOptions {
@@ -117,11 +121,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     Ok(Exit::Ok)
 }
 
+/// The run's folder, or where its description says that its outputs are.
+async fn where_it_says(dir: &Path, store: &StoreArgs) -> Result<Box<dyn Source>, Failure> {
+    // A run without a description, or with one that cannot be read, is what its folder has.
+    let outputs = stored::read_file(dir).ok().and_then(|file| file.outputs);
+    let Some(outputs) = outputs.filter(|_| !dir.join(layout::OUTPUTS_DIR).is_dir()) else {
+        return Ok(Box::new(Folder::new(dir)));
+    };
+    let place: S3Place = outputs.parse().map_err(|error: String| {
+        Failure::new(Exit::Format, format!("`run.json` says that the outputs are at `{outputs}`")).note(error)
+    })?;
+    Ok(Box::new(Objects::new(store.open(place).await)))
+}
+
 /// A place that `--source` names.
 #[derive(Debug, Clone)]
 enum Place {
     Dir(PathBuf),
     Zip(PathBuf),
+    Objects(S3Place),
 }
 
 impl std::str::FromStr for Place {
@@ -130,16 +148,18 @@ impl std::str::FromStr for Place {
         match text.split_once(':') {
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Dir(path.into())),
             Some(("zip", path)) if !path.is_empty() => Ok(Self::Zip(path.into())),
-            _ => Err("write it as dir:PATH or zip:FILE".to_owned()),
+            Some(("s3", _)) => text.parse().map(Self::Objects),
+            _ => Err("write it as dir:PATH, zip:FILE or s3://BUCKET/PREFIX".to_owned()),
         }
     }
 }
 
 impl Place {
-    fn open(&self, run: &RunId, into: &Path) -> Result<Box<dyn Source>, CollectError> {
+    async fn open(&self, run: &RunId, into: &Path, store: &StoreArgs) -> Result<Box<dyn Source>, CollectError> {
         Ok(match self {
             Self::Dir(path) => Box::new(Folder::find(path, run)?),
             Self::Zip(path) => tg_collector::archive(path, into)?,
+            Self::Objects(place) => Box::new(Objects::new(store.open(place.clone()).await)),
         })
     }
 

@@ -9,8 +9,10 @@ mod doctor;
 mod home;
 mod man;
 mod message;
+mod object_store;
 mod output;
 mod plan;
+mod publish;
 pub mod render;
 mod reporter;
 mod run;
@@ -73,7 +75,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
-        Command::Collect(args) => block_on(collect::run(args, context)),
+        Command::Collect(args) => block_on(collect::run(*args, context)),
+        Command::Publish(args) => block_on(publish::run(*args, context)),
         Command::Run(args) => block_on(run::run(*args, context)),
         Command::Runs(args) => runs::run(args, context),
         Command::Sync(args) => block_on(sync::run(args, context)),

@@ -2,6 +2,7 @@
 
 mod gather;
 mod make;
+mod publishing;
 mod report;
 mod wanted;
 
@@ -85,12 +86,17 @@ pub(crate) struct Args {
     /// Make archive and dataset of each run right after it.
     #[arg(long)]
     pub(crate) collect: bool,
+    /// Put each instance's files into an object store as soon as it has ended, and the run's own files last.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", env = "TG_PUBLISH", hide_env_values = true)]
+    pub(crate) publish: Option<tg_collector::S3Place>,
     /// Check everything and say what would be run; start nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// How to show progress on stderr.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) progress: Style,
+    #[command(flatten)]
+    pub(crate) store: crate::object_store::StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -136,7 +142,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         report::emit_plan(&wanted(&args, context)?, &args.output)?;
         return Ok(Exit::Ok);
     }
-    make(&args, context).await?.emit(&args.output)
+    Box::pin(make(&args, context)).await?.emit(&args.output)
 }
 
 /// What one command made.
@@ -168,8 +174,12 @@ pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failu
         if maker.cancelled() {
             break;
         }
-        match maker.one(&artifacts, spec, (nth, specs.len())).await {
-            Ok(one) => series.runs.push(one),
+        match Box::pin(maker.one(&artifacts, spec, (nth, specs.len()))).await {
+            Ok(mut one) => {
+                // The others are run all the same: what could not be published is on this disk.
+                series.failure = series.failure.take().or(one.unpublished.take());
+                series.runs.push(one);
+            }
             Err(error) => {
                 series.failure = Some(error);
                 break;

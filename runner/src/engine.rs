@@ -45,6 +45,8 @@ pub struct RunOptions {
     pub tg_version: String,
     /// The place of the run among those of one command.
     pub series: Option<Series>,
+    /// Where the outputs will be besides the run's folder, for its description.
+    pub outputs: Option<String>,
     /// From SIGTERM to SIGKILL.
     pub grace: Duration,
     /// How long nothing may happen at a barrier before the run says what it waits for.
@@ -73,6 +75,7 @@ impl RunOptions {
             run,
             tg_version: env!("CARGO_PKG_VERSION").to_owned(),
             series: None,
+            outputs: None,
             grace: Duration::from_secs(5),
             stall_after: Duration::from_secs(10),
             deadline: None,
@@ -325,7 +328,7 @@ fn run_file(spec: &RunSpec, options: &RunOptions, started_ns: u64) -> RunFile {
         ended_ns: None,
         verdict: Verdict::Unknown,
         tally: std::collections::BTreeMap::new(),
-        outputs: None,
+        outputs: options.outputs.clone(),
         pid: Some(std::process::id()),
     }
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tg_collector::{Publisher, S3Place};
 use tg_model::event::CancelReason;
 use tg_model::run::Series;
 use tg_model::{EventKind, Exit, RunEvent, RunFile, RunId, RunSpec, Verdict, layout};
@@ -15,10 +16,12 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::gather::gather;
+use super::publishing::Publishing;
 use super::wanted::random;
 use super::{Args, Gathered};
 use crate::Context;
 use crate::message::Failure;
+use crate::object_store::StoreArgs;
 use crate::reporter::{Reporter, Style, Summary};
 use crate::signals::Interrupts;
 
@@ -40,6 +43,8 @@ pub(crate) struct Made {
     pub(crate) at_deadline: bool,
     /// Archive and dataset, if it was collected.
     pub(crate) gathered: Option<Gathered>,
+    /// Why it could not be published, if it was to be.
+    pub(crate) unpublished: Option<Failure>,
 }
 
 /// Makes the runs of one command.
@@ -53,6 +58,8 @@ pub(super) struct Maker {
     isolation: Isolation,
     max_message_bytes: usize,
     collect: bool,
+    publish: Option<S3Place>,
+    store: StoreArgs,
     first: Option<RunId>,
     last_ms: u64,
 }
@@ -70,6 +77,8 @@ impl Maker {
             isolation: args.isolation.into(),
             max_message_bytes: usize::try_from(args.max_message).unwrap_or(usize::MAX),
             collect: args.collect,
+            publish: args.publish.clone(),
+            store: args.store.clone(),
             first: None,
             last_ms: 0,
         })
@@ -86,8 +95,7 @@ impl Maker {
         let specs = specs.to_vec();
         let (events, inbox) = mpsc::channel(WAITING_EVENTS);
         let cancel = self.cancel.clone();
-        let mut watching =
-            Watching { reporter: Reporter::new(self.style), summary: Summary::default(), at_deadline: false };
+        let mut watching = Watching::new(self.style);
         let work = async move { tg_runner::build_all(&specs, &options, &events, &cancel).await };
         let built = self.drive(work, inbox, &mut watching).await?;
         built.map(Arc::new).map_err(|error| {
@@ -122,6 +130,7 @@ impl Maker {
         options.keeper = keeper();
         options.isolation = self.isolation;
         options.launcher = launcher();
+        options.outputs = self.publish.as_ref().map(ToString::to_string);
         if all > 1 && self.style != Style::Quiet {
             crate::message::progress(&format!("run {} of {all}{}", nth + 1, super::report::config_words(spec)));
         }
@@ -129,8 +138,11 @@ impl Maker {
         let (events, inbox) = mpsc::channel(WAITING_EVENTS);
         let (owned, artifacts, cancel) = (spec.clone(), Arc::clone(artifacts), self.cancel.clone());
         let work = async move { tg_runner::execute(&owned, &artifacts, options, events, cancel).await };
-        let mut watching =
-            Watching { reporter: Reporter::new(self.style), summary: Summary::default(), at_deadline: false };
+        let mut watching = Watching::new(self.style);
+        if let Some(place) = &self.publish {
+            let publisher = Publisher::new(self.store.open(place.clone()).await, run.clone(), &dir);
+            watching.publishing = Some(Publishing::begin(publisher));
+        }
         let file = self.drive(work, inbox, &mut watching).await?.map_err(|error| {
             let failure = Failure::from_error(error.exit(), &error);
             match error.hint() {
@@ -138,8 +150,17 @@ impl Maker {
                 None => failure,
             }
         })?;
-        let Watching { summary, at_deadline, .. } = watching;
-        let mut made = Made { summary, file, dir, at_deadline, gathered: None };
+        let Watching { summary, at_deadline, publishing, .. } = watching;
+        let mut made = Made { summary, file, dir, at_deadline, gathered: None, unpublished: None };
+        if let Some(publishing) = publishing {
+            match publishing.finish().await {
+                (publisher, Ok(published)) if self.style != Style::Quiet => {
+                    crate::message::progress(&crate::publish::words(&published, &publisher));
+                }
+                (_, Ok(_)) => {}
+                (_, Err(error)) => made.unpublished = Some(crate::publish::failed(&run, &error)),
+            }
+        }
         if self.collect && made.file.verdict != Verdict::Cancelled {
             made.gathered = Some(gather(&run, &made.dir, self.style).await?);
         }
@@ -195,12 +216,20 @@ struct Watching {
     reporter: Reporter,
     summary: Summary,
     at_deadline: bool,
+    publishing: Option<Publishing>,
 }
 
 impl Watching {
+    fn new(style: Style) -> Self {
+        Self { reporter: Reporter::new(style), summary: Summary::default(), at_deadline: false, publishing: None }
+    }
+
     fn event(&mut self, event: &RunEvent) {
         self.reporter.event(event);
         self.summary.event(event);
+        if let (EventKind::InstanceFinished { instance, .. }, Some(publishing)) = (&event.kind, &self.publishing) {
+            publishing.ended(instance);
+        }
         self.at_deadline |= matches!(event.kind, EventKind::CancelBegan { reason: CancelReason::Deadline });
     }
 }

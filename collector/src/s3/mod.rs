@@ -105,6 +105,7 @@ pub struct S3 {
     limit: Arc<Limit>,
     room: Arc<Semaphore>,
     tries: u32,
+    endpoint: Option<String>,
 }
 
 impl S3 {
@@ -147,12 +148,16 @@ impl S3 {
             limit: Arc::new(Limit::default()),
             room: Arc::new(Semaphore::new(ROOM_UNITS as usize)),
             tries: settings.tries.unwrap_or(TRIES).max(1),
+            endpoint: shared.endpoint_url().map(str::to_owned),
         }
     }
 
     /// The place in words.
     pub fn place(&self) -> String {
-        format!("`{}`", self.place)
+        match &self.endpoint {
+            Some(endpoint) => format!("`{}` at {endpoint}", self.place),
+            None => format!("`{}`", self.place),
+        }
     }
 
     /// An error that ends the work.

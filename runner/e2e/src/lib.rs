@@ -9,7 +9,7 @@ mod process;
 mod run;
 
 pub use home::{Home, plan};
-pub use need::{Tool, has};
+pub use need::{Tool, has, object_store};
 pub use pipe::Pipe;
 pub use process::{Done, Running, finish};
 pub use run::{End, Run};

@@ -19,6 +19,8 @@ pub enum Tool {
     Graphviz,
     /// Python with networkx and pydot.
     Networkx,
+    /// The object store of the collector's examples, which a build of the workspace's tests makes.
+    ObjectStore,
     /// A system that lets us make hosts: namespaces and TUN devices.
     Hosts,
 }
@@ -34,6 +36,8 @@ impl Tool {
             Self::Node => lacks(&["node", "npm"], on_path),
             Self::Graphviz => lacks(&["nop"], on_path),
             Self::Networkx => lacks(&["networkx", "pydot"], has_module),
+            Self::ObjectStore if object_store().is_file() => Vec::new(),
+            Self::ObjectStore => vec!["`s3_store`; `cargo build -p tg-collector --examples` makes it".to_owned()],
             Self::Hosts => hosts(),
         }
     }
@@ -77,4 +81,9 @@ fn on_path(name: &str) -> bool {
 
 fn is_program(path: &Path) -> bool {
     path.is_file()
+}
+
+/// Where the object store for tests is.
+pub fn object_store() -> std::path::PathBuf {
+    tg_binary().with_file_name("examples").join("s3_store")
 }

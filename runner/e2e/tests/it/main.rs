@@ -10,6 +10,7 @@ mod js;
 mod lifecycle;
 mod lookups;
 mod mistakes;
+mod objects;
 mod outcomes;
 mod pictures;
 mod road;

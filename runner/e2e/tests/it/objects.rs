@@ -1,0 +1,78 @@
+//! From a run to an object store and back, over HTTP.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use tg_e2e::{Done, Home, Tool, finish, has, object_store, plan};
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    endpoint: String,
+    keys: [String; 2],
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut process = Command::new(object_store())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it is");
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let mut next = || words.next().expect("address and keys");
+        Self { process, endpoint: next(), keys: [next(), next()] }
+    }
+
+    fn tg(&self, home: &Home, args: &[&str]) -> Done {
+        let mut command = home.command(args);
+        command.env("TG_S3_ENDPOINT", &self.endpoint);
+        command.env("AWS_ACCESS_KEY_ID", &self.keys[0]).env("AWS_SECRET_ACCESS_KEY", &self.keys[1]);
+        finish(&mut command)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[test]
+fn a_run_is_published_as_it_goes_and_collected_elsewhere() {
+    if !has(Tool::ObjectStore, "publishing a run and collecting it from there") {
+        return;
+    }
+    let server = Server::start();
+    let home = Home::new();
+    let shell = plan("shell");
+    let shell = shell.to_str().expect("UTF-8");
+    let place = "s3://lab/runs";
+    server.tg(&home, &["run", shell, "--case", "ok", "-n", "3", "--publish", place]).expect(0);
+    let run = home.run();
+    let id = run.dir.file_name().and_then(|name| name.to_str()).expect("an id").to_owned();
+    server.tg(&home, &["collect", &id]).expect(0);
+    let read = |path: &std::path::Path| fs::read(path).expect("a file");
+    let local = read(&run.dir.join("dataset/files/part-0000.parquet"));
+
+    // Elsewhere only the store is known; here its description says where the outputs are once the folder has none.
+    let other = Home::new();
+    server.tg(&other, &["collect", &id, "--source", place]).expect(0);
+    let there = other.path().join("runs").join(&id);
+    assert_eq!(read(&there.join("dataset/files/part-0000.parquet")), local);
+    fs::remove_dir_all(run.dir.join("outputs")).expect("it can be removed");
+    fs::remove_dir_all(run.dir.join("logs")).expect("it can be removed");
+    fs::remove_file(run.dir.join("outputs.zip")).expect("it can be removed");
+    server.tg(&home, &["collect", &id]).expect(0);
+    assert_eq!(read(&run.dir.join("dataset/files/part-0000.parquet")), local);
+
+    server.tg(&home, &["publish", "latest", "--to", "lab"]).expect(2).says("s3://BUCKET/PREFIX");
+    let mut nowhere = home.command(["collect", &id, "--source", place, "--s3-endpoint", "http://127.0.0.1:1"]);
+    nowhere.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    finish(&mut nowhere).expect(23).says("http://127.0.0.1:1");
+}
