@@ -95,9 +95,9 @@ fn power() {
     println!("variance  runs a side  true change  p50: worse  same  unclear   p95: worse  same  unclear");
     for (name, variance) in [("calm", CALM), ("rough", ROUGH)] {
         for repeats in [3, 5, 10] {
-            for change in [0.0, 0.10, 0.20, 0.50, 1.0] {
+            for change in [0.0, 0.10, 0.20, 0.50] {
                 let mut counts = [[0_u32; 3]; 2];
-                const PAIRS: u64 = 400;
+                const PAIRS: u64 = 200;
                 for pair in 0..PAIRS {
                     let mut random = Random::new(pair * 40_503 + 11);
                     let base = side(&mut random, variance, repeats, 1.0);

@@ -4,6 +4,7 @@
 //! instances. `docs/src/reference/comparison.md` says what follows for intervals, tests and verdicts.
 
 mod assertion;
+mod checked;
 mod compared;
 mod ranked;
 mod ranks;
@@ -14,9 +15,11 @@ mod series;
 mod setting;
 mod shape;
 mod student;
+mod trend;
 mod verdict;
 
-pub use assertion::{Assertion, AssertionError, Checked, assertions};
+pub use assertion::{Assertion, AssertionError};
+pub use checked::{Checked, assertions};
 pub use compared::{CompareOptions, Comparison, Row, Runs, Sizes, compare};
 pub use ranks::{InstanceOrder, Order};
 pub use report::report;
@@ -25,4 +28,5 @@ pub use sample::{Sample, Statistic};
 pub use series::{Detail, Key, Origin, RunValues, Wanted, read};
 pub use setting::{Difference, Setting};
 pub use shape::{Shapes, sparkline};
+pub use trend::{Trend, TrendOrder, trend};
 pub use verdict::{ALPHA, POWER, Verdict};

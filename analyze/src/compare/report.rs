@@ -205,7 +205,7 @@ fn tone(verdict: Verdict) -> Tone {
 }
 
 /// A probability with two digits, or that it is very small.
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     match p {
         p if p < 0.001 => "<.001".to_owned(),
         p if p > 0.995 => "1".to_owned(),
@@ -244,9 +244,14 @@ impl Row {
 
 /// The change in words: percent where there is a ratio, points of a share.
 fn change(row: &Row) -> Option<String> {
-    match row.statistic {
-        Statistic::Share => Some(format!("{} pt", points(row.new - row.base))),
-        Statistic::Percentile(_) if row.base > 0.0 && row.new > 0.0 => Some(factor(row.new / row.base)),
+    moved_by(row.statistic, row.base, row.new)
+}
+
+/// From one value to another in words.
+pub(super) fn moved_by(statistic: Statistic, base: f64, new: f64) -> Option<String> {
+    match statistic {
+        Statistic::Share => Some(format!("{} pt", points(new - base))),
+        Statistic::Percentile(_) if base > 0.0 && new > 0.0 => Some(factor(new / base)),
         Statistic::Percentile(_) => None,
     }
 }

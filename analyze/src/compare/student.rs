@@ -88,17 +88,21 @@ pub(super) fn two_sided(t: f64, freedom: f64) -> f64 {
 }
 
 /// The value of t below which this share of the distribution lies, for shares of one half and more.
+///
+/// By I. Newton's method from 0: what lies beyond t is convex in t, so that no step goes too far.
 pub(super) fn quantile(share: f64, freedom: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    let beyond = |t: f64| two_sided(t, freedom) / 2.0;
-    while beyond(high) > 1.0 - share && high < 1e12 {
-        (low, high) = (high, high * 2.0);
+    let norm =
+        (gamma(f64::midpoint(freedom, 1.0)) - gamma(freedom / 2.0)).exp() / (freedom * std::f64::consts::PI).sqrt();
+    let mut t = 0.0_f64;
+    for _ in 0..200 {
+        let density = norm * (1.0 + t * t / freedom).powf(-(freedom + 1.0) / 2.0);
+        let step = (two_sided(t, freedom) / 2.0 - (1.0 - share)) / density;
+        t += step;
+        if step.is_nan() || step.abs() <= 1e-12 * t.abs() {
+            break;
+        }
     }
-    for _ in 0..80 {
-        let middle = f64::midpoint(low, high);
-        if beyond(middle) > 1.0 - share { low = middle } else { high = middle }
-    }
-    f64::midpoint(low, high)
+    t
 }
 
 /// The regularised incomplete beta function by its continued fraction (NIST Digital Library of Mathematical

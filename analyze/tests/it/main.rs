@@ -1,6 +1,8 @@
 //! Questions to datasets that the tests write as the tables' definitions say.
 
 #[cfg(test)]
+mod alarms;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod dataset;

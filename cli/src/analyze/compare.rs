@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use tg_analyze::AnalyzeError;
-use tg_analyze::compare::{Assertion, CompareOptions, Detail, Runs, Wanted, compare};
+use tg_analyze::compare::{Assertion, CompareOptions, Detail, Runs, TrendOrder, Verdict, Wanted, compare, trend};
 use tg_model::Exit;
 
 use self::outcome::{Format, Outcome};
@@ -25,6 +25,7 @@ Examples:
   tg analyze compare 9c+ --against 3f+ --metric 'find_providers.*' --effect 10% --fail-on worse
   tg analyze compare 9c+ --against 3f+ --fail-on worse -o compare.xml
   tg analyze compare 9c --assert 'p95(find_providers.duration_ns) < 2s' --assert 'success(get) >= 99%'
+  tg analyze compare --trend 'nightly-*' --metric 'find_providers.*'
 
 Compare repeats: one run a side cannot show how much runs of the same thing differ.
 Exit code 31 says that something is worse (with --fail-on) or that an assertion is broken, 32 that the runs cannot
@@ -39,6 +40,12 @@ pub(crate) struct Args {
     /// The runs of the base.
     #[arg(long, value_name = "RUN", num_args = 1..)]
     against: Vec<String>,
+    /// Say instead how the runs drift, in the order in which they began.
+    #[arg(long, conflicts_with_all = ["against", "assert"])]
+    trend: bool,
+    /// Take runs together that have the same value of this key of their configuration or parameter, such as `commit`.
+    #[arg(long, value_name = "KEY", requires = "trend")]
+    by: Option<String>,
     /// Only metrics and operations whose name matches; `*` and `?` are wild. May be repeated.
     ///
     /// Fewer names make a smaller family of tests, which sees smaller effects.
@@ -112,6 +119,9 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if args.trend {
+        return drift(args, context);
+    }
     let (base, new) = names(args)?;
     let (base, new) = (sides::open(base, context)?, sides::open(new, context)?);
     let many = base.datasets.len() > 1 || new.datasets.len() > 1;
@@ -155,6 +165,20 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let outcome = Outcome { comparison, checked, fail_on: args.fail_on, force: args.force };
     outcome.emit(args)?;
     outcome.exit()
+}
+
+/// The runs in their order.
+fn drift(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let side = sides::open(&args.runs, context)?;
+    let detail = if args.all { Detail::All } else { Detail::Directed };
+    let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
+    let runs = Runs::read(&side.datasets, &wanted).map_err(|error| side.failure(&error))?;
+    let order = args.by.clone().map_or(TrendOrder::Date, TrendOrder::Key);
+    let found =
+        trend(&runs, &order, args.effect, args.seed).map_err(|error| Failure::from_error(error.exit(), &error))?;
+    outcome::emit_report(&found.report(), args, "trend")?;
+    let failed = args.fail_on.is_some() && found.count(Verdict::Worse) > 0;
+    Ok(if failed { Exit::Assertion } else { Exit::Ok })
 }
 
 /// The names of the base and of the new side; no base where only assertions are asked for.

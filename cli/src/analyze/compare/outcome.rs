@@ -1,7 +1,5 @@
 //! What came of a comparison and its assertions: printed, and as an exit code.
 
-use std::path::PathBuf;
-
 use tg_analyze::compare::{Checked, Comparison, Verdict, assertions, report};
 use tg_analyze::report::{Line, Report, Section, Tone};
 use tg_model::Exit;
@@ -25,6 +23,37 @@ pub(super) enum Format {
     Junit,
 }
 
+/// The format that was asked for, if any was, by name or by the ending of the file.
+fn format(args: &Args) -> Option<Format> {
+    let ending = args.output.as_ref().and_then(|path| path.extension());
+    let by_name = || match ending?.to_str()? {
+        "xml" => Some(Format::Junit),
+        "csv" => Some(Format::Csv),
+        "json" => Some(Format::Json),
+        "md" => Some(Format::Md),
+        _ => None,
+    };
+    args.format.or_else(by_name)
+}
+
+/// Prints a report where and how the flags say; of CSV, which holds one table, the one named `first` unless said.
+pub(super) fn emit_report(report: &Report, args: &Args, first: &str) -> Result<(), Failure> {
+    let format = match format(args) {
+        None => None,
+        Some(Format::Table) => Some(render::Format::Table),
+        Some(Format::Json) => Some(render::Format::Json),
+        Some(Format::Csv) => Some(render::Format::Csv),
+        Some(Format::Md) => Some(render::Format::Md),
+        Some(Format::Junit) => {
+            return Err(Failure::new(Exit::Usage, "a trend has no tests that JUnit could show")
+                .hint("--format json or md tells it to programs and people"));
+        }
+    };
+    let table = args.table.clone().or_else(|| (format == Some(render::Format::Csv)).then(|| first.to_owned()));
+    let output = OutputArgs { format, output: args.output.clone(), table };
+    render::emit(report, &output).map_err(|error| Failure::from_error(error.exit(), &error))
+}
+
 /// What came of it.
 pub(super) struct Outcome {
     /// The comparison, if there was a base.
@@ -40,31 +69,17 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Prints it where and how the flags say.
     pub(super) fn emit(&self, args: &Args) -> Result<(), Failure> {
-        let is_xml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "xml");
-        let by_name = args.output.as_ref().is_some_and(is_xml).then_some(Format::Junit);
-        let format = match args.format.or(by_name) {
-            Some(Format::Junit) => {
-                let text = junit::render(self);
-                let Some(path) = &args.output else {
-                    return crate::output::to_stdout(|out| out.write_all(text.as_bytes()));
-                };
-                return render::publish(path, text.as_bytes()).map_err(|error| {
-                    Failure::new(Exit::Environment, format!("cannot write `{}`", path.display())).cause(&error)
-                });
-            }
-            None => None,
-            Some(Format::Table) => Some(render::Format::Table),
-            Some(Format::Json) => Some(render::Format::Json),
-            Some(Format::Csv) => Some(render::Format::Csv),
-            Some(Format::Md) => Some(render::Format::Md),
-        };
-        let is_csv = format == Some(render::Format::Csv)
-            || format.is_none()
-                && args.output.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e == "csv"));
+        if format(args) == Some(Format::Junit) {
+            let text = junit::render(self);
+            let Some(path) = &args.output else {
+                return crate::output::to_stdout(|out| out.write_all(text.as_bytes()));
+            };
+            return render::publish(path, text.as_bytes()).map_err(|error| {
+                Failure::new(Exit::Environment, format!("cannot write `{}`", path.display())).cause(&error)
+            });
+        }
         let first = if self.comparison.is_some() { "comparison" } else { "assertions" };
-        let table = args.table.clone().or_else(|| is_csv.then(|| first.to_owned()));
-        let output = OutputArgs { format, output: args.output.clone(), table };
-        render::emit(&self.report(), &output).map_err(|error| Failure::from_error(error.exit(), &error))
+        emit_report(&self.report(), args, first)
     }
 
     fn report(&self) -> Report {

@@ -63,6 +63,7 @@ fn the_exit_code_says_what_came_of_it() {
     let wrong = ask(&["--assert", "p50(rtt) < 2 parsecs"], 2);
     assert!(wrong.stderr.contains("\n                 ^"), "{}", wrong.stderr);
     ask(&["--assert", "p50(rtt"], 2);
+    ask(&[&other, "--trend"], 30).says("a trend needs three points");
     // A run twice on one side would count twice.
     ask(&[&dataset, "--against", &other], 32).says("names a run twice");
 }
