@@ -18,7 +18,7 @@ use crate::routing::{Place, World};
 use crate::run::Instance;
 
 /// A row of table `queries`, as far as its score needs it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lookup {
     /// Its number in the run.
     pub query: u64,

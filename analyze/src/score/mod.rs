@@ -1,6 +1,7 @@
 //! Lookups held against the truth of the run: what they returned, and what they spent on it.
 
 mod effort;
+mod find;
 mod keyspace;
 mod lookups;
 mod records;
@@ -9,8 +10,11 @@ mod steps;
 mod summary;
 mod theory;
 mod trace;
+mod tree;
+mod view;
 
 pub use effort::{Effort, effort};
+pub use find::find;
 pub use keyspace::{Keyspace, Member, Nearest};
 pub use lookups::{Lookup, Scored};
 pub use records::{Records, Retrieved, records};
@@ -39,17 +43,30 @@ impl Default for LookupOptions {
     }
 }
 
+/// One lookup of a run, peer by peer. `wanted` is its number in the run, its own id, or a prefix of that.
+pub fn lookup(dataset: &Dataset, wanted: &str, options: &LookupOptions) -> Result<Report, AnalyzeError> {
+    let scored = read(dataset, options)?;
+    let lookup = find(&scored.lookups, wanted)?;
+    let steps = steps::of_lookup(dataset, lookup.query)?;
+    Ok(view::view(&scored, lookup, &steps, &title(dataset)?))
+}
+
 /// How good the lookups of a run were.
 pub fn lookups(dataset: &Dataset, options: &LookupOptions) -> Result<Report, AnalyzeError> {
-    let mut scored = Scored::read(dataset, options.k)?;
+    let mut scored = read(dataset, options)?;
+    scored.add_efforts(dataset)?;
+    Ok(summary(&scored, &title(dataset)?, options.worst))
+}
+
+fn read(dataset: &Dataset, options: &LookupOptions) -> Result<Scored, AnalyzeError> {
+    let scored = Scored::read(dataset, options.k)?;
     if scored.lookups.is_empty() {
         return Err(AnalyzeError::NoData(format!(
             "the run recorded no lookups: `{}` has no table `queries`",
             dataset.dir().display()
         )));
     }
-    scored.add_efforts(dataset)?;
-    Ok(summary(&scored, &title(dataset)?, options.worst))
+    Ok(scored)
 }
 
 /// The run, or the folder of its dataset.

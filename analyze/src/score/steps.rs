@@ -89,6 +89,11 @@ pub(crate) fn each_lookup(dataset: &Dataset, last: u64, mut each: impl FnMut(&[S
     Ok(())
 }
 
+/// The steps of one lookup, in their order.
+pub(crate) fn of_lookup(dataset: &Dataset, query: u64) -> Result<Vec<Step>, AnalyzeError> {
+    read(dataset, col("query_id").eq(lit(query)))
+}
+
 fn read(dataset: &Dataset, wanted: Expr) -> Result<Vec<Step>, AnalyzeError> {
     let Some(scan) = dataset.scan(&QUERY_EVENTS)? else { return Ok(Vec::new()) };
     let columns = ["query_id", "seq", "kind", "peer_idx", "source_idx", "closer_idx", "rtt_ns", "error"].map(col);

@@ -1,6 +1,6 @@
-//! `tg analyze lookup`: lookups against the truth of the run.
+//! `tg analyze lookup`: one lookup, or all, against the truth of the run.
 
-use tg_analyze::score::{LookupOptions, lookups};
+use tg_analyze::score::{LookupOptions, lookup, lookups};
 use tg_model::Exit;
 
 use super::{Source, answer};
@@ -14,6 +14,8 @@ use crate::render::OutputArgs;
 Examples:
   tg analyze lookup latest
   tg analyze lookup latest --k 8 --worst 30
+  tg analyze lookup latest 17
+  tg analyze lookup latest 3fa2 --format json | jq .tree
   tg analyze lookup latest --table lookups --format csv -o lookups.csv
 
 Recall is the share of the k servers nearest to the target that a lookup returned: of those alive when it ended, and of
@@ -21,6 +23,8 @@ all servers of the run.")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
+    /// The lookup to tell in full: its number in the run, its own id, or a unique prefix of that; without one, all.
+    lookup: Option<String>,
     /// How many peers a lookup is to return: the plan's bucket size.
     #[arg(long, value_name = "N", default_value_t = 20)]
     k: u32,
@@ -33,5 +37,8 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let options = LookupOptions { k: args.k, worst: args.worst };
-    answer(&args.source, &args.output, context, |dataset| lookups(dataset, &options))
+    answer(&args.source, &args.output, context, |dataset| match &args.lookup {
+        Some(wanted) => lookup(dataset, wanted, &options),
+        None => lookups(dataset, &options),
+    })
 }

@@ -81,10 +81,59 @@ fn every_number_is_that_of_the_generator() {
 }
 
 #[test]
+fn one_lookup_is_told_in_full() {
+    let home = Home::new();
+    let dataset = collected(&home);
+    let all = ask(&home, &[&dataset]);
+    for lookup in all["lookups"].as_array().expect("rows") {
+        let number = lookup["query_id"].to_string();
+        let id = lookup["lookup"].as_str().expect("an id");
+        // By its number, and some by a prefix of the id, which is unique with so many digits.
+        let wanted = if number.ends_with('5') { &id[..8] } else { &number };
+        if !number.ends_with(['0', '5']) {
+            continue;
+        }
+        let report = ask(&home, &[&dataset, wanted]);
+        assert_eq!(report["lookup"]["id"], id);
+        assert_eq!(report["lookup"]["recall_alive_ratio"], lookup["recall_alive_ratio"], "{id}");
+        let tree = report["tree"].as_array().expect("rows");
+        let asked = tree.iter().filter(|row| !row["asked_after_ns"].is_null()).count();
+        assert_eq!(lookup["requests"], asked, "{id}");
+        let wasted = tree.iter().filter(|row| row["use"] == "wasted").count() as u64;
+        assert!(wasted <= lookup["wasted"].as_u64().expect("a count"), "{id}");
+        // A peer stands below the one that told of it.
+        for (at, row) in tree.iter().enumerate().filter(|(_, row)| row["told_by"] != "own table") {
+            assert!(tree[..at].iter().any(|above| above["peer"] == row["told_by"]), "{id}: {row}");
+        }
+        let time = &report["time"];
+        if time["tail_ns"].is_number() {
+            let parts = ["path_request_ns", "path_wait_ns", "tail_ns"].map(|key| time[key].as_f64().expect("a time"));
+            assert!(parts.iter().all(|&part| part >= 0.0), "{id}: {time}");
+            near(parts.iter().sum(), &time["took_ns"], id);
+        }
+        // Of the nearest as many were returned as the recall says.
+        let nearest = report["nearest"].as_array().expect("rows");
+        let ranked = nearest.iter().filter(|row| row["rank"].as_u64().is_some_and(|rank| rank <= 8));
+        let found = ranked.filter(|row| row["returned"] == "yes").count() as f64;
+        near(found / 8.0, &lookup["recall_alive_ratio"], id);
+    }
+}
+
+#[test]
 fn wrong_questions_are_answered_with_what_to_do() {
     let home = Home::new();
     let dataset = collected(&home);
     let done = home.tg(["analyze", "lookup", &dataset, "--k", "0"]);
     done.expect(2);
     assert!(done.stderr.contains("--k"), "{}", done.stderr);
+    for (wanted, why) in [
+        ("nope", "there is no lookup `nope`: the run has 0 to 123"),
+        ("124", "there is no lookup `124`: "),
+        ("8a77b88x", "near it are `8a77b88c-a1e6-45f2-a733-7d4985d44dee` (5 of clients/1)"),
+        ("a", "`a` means 5 lookups: `aae7c128-5be6-4985-afda-b895cea1ee3b` (3 of clients/0), "),
+    ] {
+        let done = home.tg(["analyze", "lookup", &dataset, wanted]);
+        done.expect(2);
+        assert!(done.stderr.contains(why), "{}", done.stderr);
+    }
 }
