@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, collect, completions, demo, doctor, man, plan, publish, run, runs, sync};
+use crate::{analyze, collect, completions, demo, doctor, man, notebook, plan, publish, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Runs(runs::Args),
     /// Answer questions from the dataset of a run.
     Analyze(analyze::Args),
+    /// Open Jupyter on the dataset of a run.
+    Notebook(notebook::Args),
     /// Say whether this machine has what tg needs.
     Doctor(doctor::Args),
     /// Print completions for a shell.

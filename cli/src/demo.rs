@@ -16,27 +16,65 @@ The demo builds the plan `mesh` from `sdk/plans`, so it needs a checkout of tg's
 instances open real TCP connections to one another in a random mesh and measure round trips. Then the run is collected
 and its dataset is asked for statistics and for the graph of its connections.
 
+With --dht it builds the plan `dht` instead: 25 nodes of the libp2p DHT, as bootstrappers, servers and clients, find
+peers, providers and values; the routing tables are held against the truth too. Its first build takes some minutes.
+
 Examples:
   tg demo
+  tg demo --dht
   TG_HOME=/tmp/tg tg demo                leave nothing in your own home")]
 pub(crate) struct Args {
     /// Run with this seed instead of the demo's own: another mesh.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Run 25 nodes of the libp2p DHT instead of the mesh.
+    #[arg(long)]
+    dht: bool,
 }
 
-/// The composition, below the folder of a checkout.
-const COMPOSITION: &str = "sdk/plans/mesh/compositions/demo.toml";
+/// One of the demos.
+struct Show {
+    /// Its composition, below the folder of a checkout.
+    composition: &'static str,
+    opening: &'static str,
+    questions: &'static [&'static str],
+    next: &'static [(&'static str, &'static str)],
+}
+
+const MESH: Show = Show {
+    composition: "sdk/plans/mesh/compositions/demo.toml",
+    opening: "Running 20 instances of the plan `mesh`; the first time it is built, which takes a minute.",
+    questions: &["stats", "graph"],
+    next: &[
+        ("tg runs show latest", "how each instance ended, and its parameters"),
+        ("tg runs logs latest --group core", "what the instances of a group said, by time"),
+        ("tg runs replay latest", "watch the run again"),
+        ("tg run mesh:mesh --instances 50 --param degree=2 --collect", "another mesh"),
+        ("tg analyze graph latest", "is it still whole?"),
+        ("tg plan new pings", "write a plan of your own"),
+    ],
+};
+
+const DHT: Show = Show {
+    composition: "sdk/plans/dht/compositions/demo.toml",
+    opening: "Running 25 nodes of the plan `dht`; the first time it is built, which takes some minutes.",
+    questions: &["stats", "graph", "routing"],
+    next: &[
+        ("tg plan describe dht", "its cases and parameters"),
+        ("tg run dht:get-closest-peers --param k=5 --collect", "smaller buckets"),
+        ("tg analyze graph latest --edges rt --draw rt.svg", "who knows whom"),
+    ],
+};
 
 /// Builds, runs, collects, answers.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let composition = composition()?;
+    let show = if args.dht { &DHT } else { &MESH };
+    let composition = composition(show.composition)?;
     let mut words = vec!["tg".to_owned(), "run".to_owned(), composition.display().to_string(), "--collect".to_owned()];
     words.extend(args.seed.map(|seed| format!("--seed={seed}")));
     let Command::Run(wanted) = parse(&words)? else { return Err(fault()) };
-    crate::message::progress(
-        "Running 20 instances of the plan `mesh`; the first time it is built, which takes a minute.",
-    );
+    crate::message::progress(show.opening);
     let mut made = crate::block_on(run::make(&wanted, context))?;
     let exit = made.emit(&wanted.output)?;
     let Some(only) = made.runs.first() else { return Ok(exit) };
@@ -44,22 +82,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let run = only.file.run.to_string();
-    for question in ["stats", "graph"] {
+    for question in show.questions {
         output::to_stdout(|out| writeln!(out))?;
-        let words = ["tg", "analyze", question, &run].map(str::to_owned);
+        let words = ["tg", "analyze", *question, &run].map(str::to_owned);
         let Command::Analyze(wanted) = parse(&words)? else { return Err(fault()) };
         analyze::run(wanted, context)?;
     }
     output::to_stdout(|out| {
         writeln!(out, "\nTry next:")?;
-        for (command, what) in [
-            ("tg runs show latest", "how each instance ended, and its parameters"),
-            ("tg runs logs latest --group core", "what the instances of a group said, by time"),
-            ("tg runs replay latest", "watch the run again"),
-            ("tg run mesh:mesh --instances 50 --param degree=2 --collect", "another mesh"),
-            ("tg analyze graph latest", "is it still whole?"),
-            ("tg plan new pings", "write a plan of your own"),
-        ] {
+        for (command, what) in show.next {
             writeln!(out, "  {command:54}  {what}")?;
         }
         Ok(())
@@ -77,16 +108,16 @@ fn fault() -> Failure {
 }
 
 /// The demo's composition: in this folder or one above, else where this tg was built, if that is still there.
-fn composition() -> Result<PathBuf, Failure> {
+fn composition(wanted: &str) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
-    let above = here.ancestors().map(|dir| dir.join(COMPOSITION)).find(|path| path.is_file());
+    let above = here.ancestors().map(|dir| dir.join(wanted)).find(|path| path.is_file());
     let built = || {
         let root = plan::find::checkout_sdk()?.parent()?.to_owned();
-        Some(root.join(COMPOSITION)).filter(|path| path.is_file())
+        Some(root.join(wanted)).filter(|path| path.is_file())
     };
     above.or_else(built).ok_or_else(|| {
         Failure::new(Exit::Environment, "the demo's plan is not here: this is no checkout of tg's sources")
-            .note(format!("looked for `{COMPOSITION}` in `{}` and above", here.display()))
+            .note(format!("looked for `{wanted}` in `{}` and above", here.display()))
             .hint("go to a checkout of tg and try again, or begin with `tg plan new pings`")
     })
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod home;
 mod man;
 mod message;
+mod notebook;
 mod object_store;
 mod output;
 mod plan;
@@ -74,6 +75,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Man(args) => man::run(&args, context),
+        Command::Notebook(args) => notebook::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Collect(args) => block_on(collect::run(*args, context)),
         Command::Publish(args) => block_on(publish::run(*args, context)),

@@ -1,7 +1,7 @@
 //! The cases: a network is made, something is looked for, and what should have been found is known.
 
 use libp2p::{Multiaddr, PeerId};
-use tg_sdk::{Env, LookupStatus, PeerFacts, Result, Rng};
+use tg_sdk::{Env, LookupStatus, NetworkConfig, PeerFacts, Result, Rng};
 
 use crate::ids::{bytes, hex, keypair, peer_text};
 use crate::lookups::{Outcome, Purpose};
@@ -75,6 +75,11 @@ impl Net {
     async fn form(env: Env) -> Result<Self> {
         let settings = Settings::read(&env)?;
         let stage = env.stage("meet");
+        if !settings.latency.is_zero() {
+            let mut config = NetworkConfig::new("links-shaped");
+            config.default.latency = settings.latency;
+            env.configure_network(&config).await?;
+        }
         let seq = people::number(&env).await?;
         let nodes = usize::try_from(env.instances())?;
         let role = settings.role_of(seq, nodes);

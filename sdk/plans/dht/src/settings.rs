@@ -82,6 +82,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// A connection that nobody uses is closed after so long.
     pub idle: Duration,
+    /// One way, added to whatever a node sends; it needs hosts.
+    pub latency: Duration,
 }
 
 impl Settings {
@@ -130,6 +132,7 @@ impl Settings {
                 max_connections: Some(p.get_or("max_connections", 0)).filter(|&n| n > 0),
                 timeout: p.get_or("timeout", Duration::from_secs(30)),
                 idle: p.get_or("idle", Duration::from_mins(1)),
+                latency: p.get_or("latency", Duration::ZERO),
             }
         })?)
     }
