@@ -49,6 +49,7 @@ fn spec(dir: &Path, instances: u32, command: &[&str]) -> RunSpec {
         run_config: toml::Table::new(),
         seed: 1,
         groups: vec![group],
+        faults: Vec::new(),
         disable_metrics: true,
         concurrent_builds: 0,
         deadline: None,

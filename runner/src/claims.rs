@@ -16,6 +16,8 @@ pub(crate) enum Said {
         /// The group that it names, if any.
         group: Option<String>,
     },
+    /// A stage is over.
+    StageEnd(String),
     /// A known event that says nothing of how it went.
     Other,
     /// An event of a kind that nobody knows.
@@ -51,7 +53,11 @@ fn of_event(event: &Map<String, Value>) -> Option<Said> {
         "success_event" => Claim::Success,
         "failure_event" => Claim::Failure,
         "crash_event" => Claim::Crash,
-        "start_event" | "message_event" | "stage_start_event" | "stage_end_event" => return Some(Said::Other),
+        "stage_end_event" => {
+            let name = body.get("name").and_then(Value::as_str);
+            return Some(name.map_or(Said::Other, |name| Said::StageEnd(cut(name))));
+        }
+        "start_event" | "message_event" | "stage_start_event" => return Some(Said::Other),
         other => return Some(Said::Unknown(cut(other))),
     };
     // A failure in a bad shape still tells of a failure; a success in a bad shape must not make a run pass.

@@ -12,12 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::cancel::{Asked, Cancel};
 use crate::clock::{Clock, ns};
 use crate::drain::FoundBy;
+use crate::faults::Faults;
 use crate::instance::{Began, End};
 use crate::isolation::Refused;
+use crate::scan::Found;
 use crate::stall;
-use crate::state::State;
+use crate::state::{State, short_state};
 use crate::store::{EventLog, StoreError};
-use crate::sync::{Hub, Watch};
+use crate::sync::{Hub, Seen, Watch};
 
 /// So many events may wait for a slow receiver before we stop listening to instances.
 const MAX_WAITING_EVENTS: usize = 10_000;
@@ -114,6 +116,7 @@ pub(crate) struct Dispatcher {
     pub(crate) stop: watch::Sender<Asked>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stall_after: Duration,
+    pub(crate) faults: Faults,
 }
 
 /// Timers of a run; a point in time far away stands for never.
@@ -150,9 +153,15 @@ impl Dispatcher {
             if self.state.all_finished() {
                 return;
             }
-            if timers.deadline.is_none() && self.state.all_started() {
-                timers.deadline = self.deadline.map(|deadline| Instant::now() + deadline);
+            if self.state.all_started() {
+                if timers.deadline.is_none() {
+                    timers.deadline = self.deadline.map(|deadline| Instant::now() + deadline);
+                }
+                self.faults.started(Instant::now());
             }
+            // What is due at once is done before anything else happens.
+            self.faults.go_on(Instant::now(), &mut self.state);
+            self.tell();
             let listening = self.outlet.waiting.len() < MAX_WAITING_EVENTS;
             let far = Instant::now() + Duration::from_hours(1);
             tokio::select! {
@@ -166,8 +175,8 @@ impl Dispatcher {
                 }
                 () = self.outlet.hand_out(), if !self.outlet.waiting.is_empty() => continue,
                 Some(began) = inputs.began.recv(), if listening => self.state.began(began.label, began.pid),
-                Some((label, found)) = inputs.found.recv(), if listening => self.state.found(label, found),
-                Some(seen) = inputs.watch.recv(), if listening => self.state.seen(seen),
+                Some((label, found)) = inputs.found.recv(), if listening => self.found(label, found),
+                Some(seen) = inputs.watch.recv(), if listening => self.seen(seen),
                 Some(refused) = inputs.refused.recv(), if listening => self.state.refused(refused),
                 Some(joined) = inputs.tasks.join_next_with_id() => {
                     let end = match joined {
@@ -182,11 +191,12 @@ impl Dispatcher {
                         self.state.began(began.label, began.pid);
                     }
                     while let Ok((label, found)) = inputs.found.try_recv() {
-                        self.state.found(label, found);
+                        self.found(label, found);
                     }
                     while let Ok(seen) = inputs.watch.try_recv() {
-                        self.state.seen(seen);
+                        self.seen(seen);
                     }
+                    self.faults.ended();
                     if self.state.ended(end) {
                         timers.closing.get_or_insert_with(|| Instant::now() + CLOSING);
                     }
@@ -195,6 +205,7 @@ impl Dispatcher {
                     timers.deadline_over = true;
                     self.stop(Asked::Gently(CancelReason::Deadline));
                 }
+                () = sleep_until(self.faults.next().unwrap_or(far)), if self.faults.next().is_some() => {}
                 () = sleep_until(timers.closing.unwrap_or(far)), if timers.closing.is_some() => {
                     timers.closing = None;
                     self.state.close_all();
@@ -207,6 +218,20 @@ impl Dispatcher {
             timers.last = Instant::now();
             timers.stall_at = timers.last + self.stall_after;
         }
+    }
+
+    fn found(&mut self, label: u32, found: Found) {
+        if let Found::StageEnd(stage) = &found {
+            self.faults.stage(label, stage);
+        }
+        self.state.found(label, found);
+    }
+
+    fn seen(&mut self, seen: Seen) {
+        if let Seen::BarrierReached { state, .. } = &seen {
+            self.faults.barrier(Instant::now(), &short_state(state));
+        }
+        self.state.seen(seen);
     }
 
     /// Tells the instances to stop; never takes back what was asked before.

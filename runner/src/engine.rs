@@ -21,7 +21,8 @@ use crate::dispatch::{Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
-use crate::instance::{self, Planned, Shared};
+use crate::faults::Faults;
+use crate::instance::{self, MAX_ORDERS, Order, Planned, Shared};
 use crate::isolation::{self, Decided, Hosts, Isolation};
 use crate::keeper::{self, Keeper, Kept};
 use crate::state::State;
@@ -144,6 +145,7 @@ impl Run {
             options.run.as_str().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         let scratch = keeper::scratch_dir(&options.run);
         let decided = decide(spec, options, &scratch).await.inspect_err(|_| discard(&scratch))?;
+        needs_met(spec, &decided).inspect_err(|_| discard(&scratch))?;
         let bound = match &decided {
             Decided::Hosts { .. } => addresses::none(&hub, instances).await,
             Decided::Plain(_) => addresses::bind(&hub, instances, hint).await,
@@ -231,7 +233,9 @@ impl Run {
             state.run_note("untested-platform", "plain processes only, and tg is not tested on this system");
         }
 
-        let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, &began_to);
+        let (orders, ordered) = (0..spec.instances()).map(|_| mpsc::channel(MAX_ORDERS)).unzip();
+        let faults = Faults::new(tg_model::fault::draw(spec), orders, Arc::clone(&shared));
+        let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, ordered, &began_to);
         drop(began_to);
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
         let mut outlet = Outlet::new(clock, log, events);
@@ -245,9 +249,11 @@ impl Run {
             stop,
             deadline,
             stall_after: options.stall_after,
+            faults,
         };
         dispatcher.run(&mut inputs, cancel).await;
         drop(inputs);
+        dispatcher.faults.finish(&mut dispatcher.state);
 
         // Nothing of the run is left but what left its process group; where that can be found, it is ended.
         let strays = keeper_strays(&options.run).await;
@@ -274,6 +280,8 @@ impl Run {
         // The description first: whoever reads `RunFinished` finds it complete.
         let written = folder.write(&file);
         let broken = dispatcher.outlet.finish().await;
+        // What is shared ends with its last holder, and the drain with it.
+        drop(dispatcher.faults);
         shared_end(shared).await;
         drain.finish().await;
         match broken {
@@ -289,6 +297,14 @@ async fn decide(spec: &RunSpec, options: &RunOptions, scratch: &Path) -> Result<
     let decided =
         tokio::task::spawn_blocking(move || isolation::decide(wanted, launcher.as_deref(), &spec, &dir)).await;
     decided.map_err(|error| error.to_string()).flatten().map_err(RunError::Isolation)
+}
+
+/// Whether what the composition asks for can be done without hosts, where there are none.
+fn needs_met(spec: &RunSpec, decided: &Decided) -> Result<(), RunError> {
+    let Decided::Plain(why) = decided else { return Ok(()) };
+    let Some(fault) = spec.faults.iter().find(|fault| fault.action.needs_hosts()) else { return Ok(()) };
+    let why = why.clone().unwrap_or_else(|| "this run has plain processes".to_owned());
+    Err(RunError::NeedsHosts { what: format!("the fault `{}`", fault.action.word()), why })
 }
 
 /// Removes what a run that does not begin has made; what cannot be removed is in a folder of temporary files.
@@ -341,6 +357,7 @@ fn spawn_all(
     artifacts: Vec<Arc<Artifact>>,
     shared: &Arc<Shared>,
     hosts: &[String],
+    orders: Vec<mpsc::Receiver<Order>>,
     began: &mpsc::Sender<instance::Began>,
 ) -> Tasks {
     let groups = spec.groups.iter().zip(artifacts).flat_map(|(group, artifact)| {
@@ -349,8 +366,9 @@ fn spawn_all(
     });
     let mut tasks = JoinSet::new();
     let mut labels = HashMap::new();
-    for (((label, id), (group, artifact)), host) in (0..).zip(state.ids()).zip(groups).zip(hosts) {
-        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone() };
+    let each = (0..).zip(state.ids()).zip(groups).zip(hosts).zip(orders);
+    for ((((label, id), (group, artifact)), host), orders) in each {
+        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone(), orders };
         let task = tasks.spawn(instance::run(Arc::clone(shared), planned, began.clone()));
         labels.insert(task.id(), label);
     }

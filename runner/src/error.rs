@@ -65,6 +65,14 @@ pub enum RunError {
     /// Instances were to have hosts of their own, and cannot.
     #[error("the instances cannot have hosts of their own: {0}")]
     Isolation(String),
+    /// Something of the composition needs hosts, and there are none.
+    #[error("{what} needs a host of its own for each instance: {why}")]
+    NeedsHosts {
+        /// What of the composition.
+        what: String,
+        /// Why there are none.
+        why: String,
+    },
     /// The backend is not one of ours.
     #[error("backend `{0}` is not known")]
     Backend(String),
@@ -78,6 +86,7 @@ impl RunError {
             Self::Listen { .. }
             | Self::OpenFiles { .. }
             | Self::Isolation(_)
+            | Self::NeedsHosts { .. }
             | Self::Scratch { .. }
             | Self::TooMany { .. }
             | Self::Keeper(_)
@@ -101,6 +110,9 @@ impl RunError {
             Self::Scratch { .. } => Some("set TMPDIR to a folder with room that you may write to".to_owned()),
             Self::Isolation(_) => {
                 Some("`tg doctor` says what is missing; `--isolation none` runs plain processes".to_owned())
+            }
+            Self::NeedsHosts { .. } => {
+                Some("run it with `--isolation host`, which says what is missing; so does `tg doctor`".to_owned())
             }
             Self::Backend(_) => Some("use `local:exec`".to_owned()),
             _ => None,

@@ -19,7 +19,7 @@ use crate::build::Artifact;
 use crate::cancel::Asked;
 use crate::drain::{Drained, Job};
 use crate::environment::Common;
-use crate::isolation::Hosts;
+use crate::isolation::{Hosts, SharedHost};
 use crate::keeper::Kept;
 use crate::spawn::{self, Folders, Place, StartError, Started};
 
@@ -49,7 +49,22 @@ pub(crate) struct Planned {
     pub(crate) group: Arc<GroupSpec>,
     pub(crate) artifact: Arc<Artifact>,
     pub(crate) sync_host: String,
+    pub(crate) orders: mpsc::Receiver<Order>,
 }
+
+/// What a fault wants of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// To be killed.
+    Kill,
+    /// To stop without knowing.
+    Pause,
+    /// To go on.
+    Resume,
+}
+
+/// So many orders may wait for an instance.
+pub(crate) const MAX_ORDERS: usize = 8;
 
 /// An instance has a process now.
 #[derive(Debug, Clone, Copy)]
@@ -79,12 +94,12 @@ impl End {
 }
 
 /// Runs one instance. Ends only when its process is gone and its folders are cleaned.
-pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Sender<Began>) -> End {
+pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::Sender<Began>) -> End {
     let mut end = End { label: planned.label, ..End::default() };
-    let id = &planned.id;
+    let id = planned.id.clone();
     let folders = Folders {
-        outputs: tg_model::layout::outputs_dir(&shared.run_dir, id),
-        logs: tg_model::layout::logs_dir(&shared.run_dir, id),
+        outputs: tg_model::layout::outputs_dir(&shared.run_dir, &id),
+        logs: tg_model::layout::logs_dir(&shared.run_dir, &id),
         scratch: shared.scratch.join(planned.label.to_string()),
     };
     let started = match start(&shared, &planned, &folders).await {
@@ -106,7 +121,7 @@ pub(crate) async fn run(shared: Arc<Shared>, planned: Planned, began: mpsc::Send
     // The dispatcher outlives every instance.
     began.send(Began { label: planned.label, pid }).await.ok();
 
-    wait(&shared, &mut child, pid, &mut end).await;
+    wait(&shared, &mut child, pid, host.as_ref(), &mut planned.orders, &mut end).await;
     end.elapsed = Some(from.elapsed());
     let left = host.map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
     if let Some(hosts) = &shared.hosts {
@@ -165,15 +180,45 @@ async fn start(shared: &Arc<Shared>, planned: &Planned, folders: &Folders) -> Re
     }
 }
 
-/// Waits for the end of the process, and brings it about when the run is stopped.
-async fn wait(shared: &Shared, child: &mut Child, pid: u32, end: &mut End) {
+/// Waits for the end of the process, and brings it about when the run is stopped or a fault kills it.
+async fn wait(
+    shared: &Shared,
+    child: &mut Child,
+    pid: u32,
+    host: Option<&SharedHost>,
+    orders: &mut mpsc::Receiver<Order>,
+    end: &mut End,
+) {
     let mut stop = shared.stop.clone();
     let group = Pid::from_raw(pid.cast_signed());
-    let asked = tokio::select! {
-        biased;
-        status = child.wait() => return seen(status, end),
-        asked = stop.wait_for(|asked| *asked != Asked::No) => asked.map_or(Asked::Now(CancelReason::ReporterFailed), |asked| *asked),
+    let mut paused = false;
+    let asked = loop {
+        tokio::select! {
+            biased;
+            status = child.wait() => return seen(status, end),
+            asked = stopped(&mut stop) => break asked,
+            Some(order) = orders.recv() => match order {
+                Order::Kill => {
+                    end.stopped = Some(Stopped::Fault);
+                    killpg(group, Signal::SIGKILL).ok();
+                    return seen(child.wait().await, end);
+                }
+                Order::Pause | Order::Resume => {
+                    let pause = order == Order::Pause;
+                    match hold(group, host, pause).await {
+                        Ok(()) => paused = pause,
+                        Err(why) => end.note("fault-failed", why),
+                    }
+                }
+            },
+        }
     };
+    if paused {
+        // One that is stopped would not hear that it is asked to end.
+        if let Err(why) = hold(group, host, false).await {
+            end.note("fault-failed", why);
+        }
+    }
     end.stopped = Some(match asked.reason() {
         Some(CancelReason::Deadline) => Stopped::Deadline,
         _ => Stopped::Cancel,
@@ -193,6 +238,31 @@ async fn wait(shared: &Shared, child: &mut Child, pid: u32, end: &mut End) {
     }
     killpg(group, Signal::SIGKILL).ok();
     seen(child.wait().await, end);
+}
+
+/// Waits until the run is to be stopped.
+async fn stopped(stop: &mut watch::Receiver<Asked>) -> Asked {
+    let asked = stop.wait_for(|asked| *asked != Asked::No).await;
+    asked.map_or(Asked::Now(CancelReason::ReporterFailed), |asked| *asked)
+}
+
+/// Stops all processes of an instance, or lets them go on.
+async fn hold(group: Pid, host: Option<&SharedHost>, pause: bool) -> Result<(), String> {
+    let what = if pause { "paused" } else { "resumed" };
+    let outcome = match host {
+        // The host's own init must go on, so it is what stops the others.
+        Some(host) => {
+            let host = Arc::clone(host);
+            let asked =
+                tokio::task::spawn_blocking(move || host.lock().unwrap_or_else(PoisonError::into_inner).hold(pause));
+            asked.await.map_err(|error| error.to_string()).flatten()
+        }
+        None => {
+            let signal = if pause { Signal::SIGSTOP } else { Signal::SIGCONT };
+            killpg(group, signal).map_err(|error| error.to_string())
+        }
+    };
+    outcome.map_err(|why| format!("it could not be {what}: {why}"))
 }
 
 fn seen(status: std::io::Result<std::process::ExitStatus>, end: &mut End) {

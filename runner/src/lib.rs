@@ -4,6 +4,7 @@
 //! and nothing else; nothing here writes to the terminal, reads `TG_*` settings or handles signals.
 
 mod addresses;
+mod breaks;
 pub mod build;
 mod cancel;
 mod claims;
@@ -13,6 +14,7 @@ mod drain;
 mod engine;
 mod environment;
 mod error;
+mod faults;
 #[cfg(target_os = "linux")]
 mod host;
 mod instance;

@@ -127,6 +127,8 @@ impl Lines {
 pub(crate) enum Found {
     /// The first claim of this kind.
     Claim(Claim, Option<String>),
+    /// A stage is over for it.
+    StageEnd(String),
     /// A remark for the user: a fixed word and the details.
     Note(&'static str, String),
 }
@@ -147,6 +149,7 @@ impl Claims {
     pub(crate) fn take(&mut self, said: Said, own_group: &str) -> Vec<Found> {
         let (claim, text, group) = match said {
             Said::Other => return Vec::new(),
+            Said::StageEnd(stage) => return vec![Found::StageEnd(stage)],
             Said::Unknown(kind) => {
                 let first = !std::mem::replace(&mut self.unknown_kind, true);
                 let note = || Found::Note("unknown-event", format!("it sent an event of the unknown kind `{kind}`"));
@@ -347,6 +350,7 @@ mod tests {
                 Found::Claim(Claim::Success, _) => "success",
                 Found::Claim(Claim::Failure, _) => "failure",
                 Found::Claim(Claim::Crash, _) => "crash",
+                Found::StageEnd(_) => "stage-end",
                 Found::Note(word, _) => word,
             })
             .collect()

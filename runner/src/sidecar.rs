@@ -257,6 +257,7 @@ impl WantedShape {
             reorder_correlation: share("reorder_corr", self.reorder_corr)?,
             duplicate: share("duplicate", self.duplicate)?,
             duplicate_correlation: share("duplicate_corr", self.duplicate_corr)?,
+            ..Shape::default()
         })
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tg_model::event::{CancelReason, Claim, EventKind, Tally};
-use tg_model::outcome::{Evidence, Expect};
+use tg_model::outcome::{Evidence, Expect, Stopped};
 use tg_model::spec::RunSpec;
 use tg_model::{InstanceId, Outcome, Verdict};
 
@@ -101,6 +101,23 @@ impl State {
         }
     }
 
+    /// Whether an instance has a process now.
+    pub(crate) fn is_running(&self, label: u32) -> bool {
+        self.slots.get(label as usize).is_some_and(|slot| matches!(slot.phase, Phase::Running))
+    }
+
+    /// The instances that have not ended.
+    pub(crate) fn running(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.slots).filter(|(_, slot)| matches!(slot.phase, Phase::Waiting | Phase::Running)).map(|(n, _)| n)
+    }
+
+    /// A fault has begun.
+    pub(crate) fn fault_began(&mut self, fault: u32, action: &str, hit: &[(u32, u32)], text: Option<String>) {
+        let ids = hit.iter().filter_map(|(label, side)| Some((self.slots.get(*label as usize)?.id.clone(), *side)));
+        let hit = ids.collect();
+        self.told.push_back(EventKind::FaultBegan { fault, action: action.to_owned(), hit, text });
+    }
+
     pub(crate) fn began(&mut self, label: u32, pid: u32) {
         let Some(slot) = self.slots.get_mut(label as usize) else { return };
         if matches!(slot.phase, Phase::Waiting) {
@@ -118,6 +135,8 @@ impl State {
         match found {
             Found::Claim(claim, text) => slot.say(claim, text, &mut self.told),
             Found::Note(reason, text) => slot.note(reason, text, &mut self.told),
+            // Faults may wait for it; nobody is told.
+            Found::StageEnd(_) => {}
         }
     }
 
@@ -215,7 +234,9 @@ impl State {
             }
         }
         let (outcome, reason) = evidence.outcome();
-        let as_expected = slot.expect.met_by(outcome, evidence.exit_code());
+        // What tg killed on purpose did what was expected of it.
+        let on_purpose = outcome == Outcome::Killed && evidence.stopped == Some(Stopped::Fault);
+        let as_expected = on_purpose || slot.expect.met_by(outcome, evidence.exit_code());
         slot.phase = Phase::Finished(outcome);
         let instance = slot.id.clone();
         self.unfinished -= 1;
@@ -298,7 +319,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use tg_model::outcome::{Ended, Stopped};
+    use tg_model::outcome::Ended;
     use tg_model::spec::{BuildSpec, GroupSpec, Resources};
 
     use super::*;
@@ -328,6 +349,7 @@ mod tests {
             run_config: toml::Table::new(),
             seed: 0,
             groups: counts.iter().enumerate().map(group).collect(),
+            faults: Vec::new(),
             disable_metrics: false,
             concurrent_builds: 0,
             deadline: None,

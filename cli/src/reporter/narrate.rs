@@ -1,5 +1,6 @@
 //! Events told in lines: one for each that is worth reading, and one for many of a kind.
 
+use tg_model::InstanceId;
 use tg_model::event::{CancelReason, Claim};
 use tg_model::{EventKind, RunEvent};
 
@@ -184,6 +185,10 @@ impl Narrator {
                 }
                 (Weight::Matters, text)
             }
+            EventKind::FaultBegan { fault, action, hit, text } => {
+                (Weight::Matters, fault_words(*fault, action, hit, text.as_deref()))
+            }
+            EventKind::FaultEnded { fault } => (Weight::Matters, format!("fault {fault} is over")),
             EventKind::CancelBegan { reason } => (Weight::Matters, cancel_words(*reason).to_owned()),
             EventKind::InstanceFinished { instance, outcome, as_expected, reason, .. } => {
                 if *as_expected {
@@ -194,6 +199,25 @@ impl Narrator {
             }
         })
     }
+}
+
+/// What a fault does to whom: "fault 0: kill of 3 instances (a/1, a/4, a/7)".
+fn fault_words(fault: u32, action: &str, hit: &[(InstanceId, u32)], text: Option<&str>) -> String {
+    const SHOWN: usize = 5;
+    let mut words = format!("fault {fault}: {}", short(action, 40));
+    let sides = hit.iter().map(|(_, side)| side + 1).max().unwrap_or(0);
+    if sides > 1 {
+        let sizes = (0..sides).map(|side| hit.iter().filter(|(_, own)| *own == side).count().to_string());
+        words.push_str(&format!(" into sides of {}", sizes.collect::<Vec<_>>().join(" and ")));
+    } else if !hit.is_empty() {
+        let names: Vec<String> = hit.iter().take(SHOWN).map(|(id, _)| id.to_string()).collect();
+        let more = if hit.len() > SHOWN { ", …" } else { "" };
+        words.push_str(&format!(" of {} ({}{more})", count(hit.len() as u64, "instance"), names.join(", ")));
+    }
+    if let Some(text) = text {
+        words.push_str(&format!(": {}", short(text, 200)));
+    }
+    words
 }
 
 fn cancel_words(reason: CancelReason) -> &'static str {

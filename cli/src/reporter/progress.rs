@@ -53,7 +53,11 @@ impl Progress {
             EventKind::Stalled { waiting_for, .. } => self.stalled = Some(waiting_for.clone()),
             EventKind::CancelBegan { .. } => self.stopping = true,
             EventKind::RunFinished { .. } => self.barriers.clear(),
-            EventKind::InstanceSaid { .. } | EventKind::InstanceNote { .. } | EventKind::RunNote { .. } => {}
+            EventKind::InstanceSaid { .. }
+            | EventKind::InstanceNote { .. }
+            | EventKind::RunNote { .. }
+            | EventKind::FaultBegan { .. }
+            | EventKind::FaultEnded { .. } => {}
         }
     }
 

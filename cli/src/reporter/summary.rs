@@ -85,6 +85,8 @@ impl Summary {
             | EventKind::BarrierOpened { .. }
             | EventKind::BarrierReached { .. }
             | EventKind::Stalled { .. }
+            | EventKind::FaultBegan { .. }
+            | EventKind::FaultEnded { .. }
             | EventKind::CancelBegan { .. } => {}
         }
     }

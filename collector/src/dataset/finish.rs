@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use tg_model::RunId;
 use tg_model::layout::DATASET_FILE;
-use tg_model::table::{CONNECTIONS, DATASET_FORMAT, PEERS, QUERIES, QUERY_EVENTS, RUNS};
+use tg_model::table::{CONNECTIONS, DATASET_FORMAT, FAULTS, PEERS, QUERIES, QUERY_EVENTS, RUNS};
 use tokio_util::sync::CancellationToken;
 
 use super::columns::{Named, globalize, prefixes, text};
@@ -91,6 +91,11 @@ pub(crate) fn write(
     let mut rows = Rows::new(shape.clone());
     instances.fill_run(&mut rows, &outcomes);
     finish.small(&shape, &mut rows)?;
+    let shape = Shape::of(&FAULTS);
+    let mut rows = Rows::new(shape.clone());
+    if instances.fill_faults(&mut rows) {
+        finish.small(&shape, &mut rows)?;
+    }
     finish.close(PEERS.name, table)?;
 
     for (done, t) in (0_u64..).zip(T::ALL) {

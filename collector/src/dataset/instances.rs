@@ -25,6 +25,18 @@ struct Told {
     end: Option<(Outcome, bool, String, Evidence, u32)>,
 }
 
+/// What the runner said of a fault on schedule.
+#[derive(Debug, Clone)]
+struct Fault {
+    fault: u32,
+    action: String,
+    line: u32,
+    start: i64,
+    end: Option<i64>,
+    hit: Vec<(u32, u32)>,
+    text: Option<String>,
+}
+
 /// The instances of a run, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Instances {
@@ -32,6 +44,7 @@ pub(crate) struct Instances {
     numbers: HashMap<InstanceId, u32>,
     told: BTreeMap<u32, Told>,
     facts: Vec<Facts>,
+    faults: Vec<Fault>,
     run: Option<RunFile>,
     run_file: u32,
     events_file: u32,
@@ -87,6 +100,20 @@ impl Instances {
                 let told = self.told.entry(number).or_default();
                 told.ended = ts;
                 told.end = Some((*outcome, *as_expected, reason.clone(), evidence.clone(), line));
+            }
+            (EventKind::FaultBegan { fault, action, hit, text }, _) => {
+                let mut hit: Vec<_> = hit.iter().filter_map(|(id, side)| Some((self.number(id)?, *side))).collect();
+                hit.sort_unstable();
+                let (fault, action, text) = (*fault, action.clone(), text.clone());
+                if let Some(start) = ts {
+                    self.faults.push(Fault { fault, action, line, start, end: None, hit, text });
+                }
+            }
+            (EventKind::FaultEnded { fault }, _) => {
+                let open = self.faults.iter_mut().rev().find(|it| it.fault == *fault && it.end.is_none());
+                if let Some(open) = open {
+                    open.end = ts;
+                }
             }
             (EventKind::RunFinished { verdict, .. }, _) => {
                 self.verdict = Some(*verdict);
@@ -258,6 +285,31 @@ impl Instances {
             outcomes.push(outcome);
         }
         outcomes
+    }
+
+    /// Fills table `faults`; false if there were none.
+    pub(crate) fn fill_faults(&self, rows: &mut Rows) -> bool {
+        for fault in &self.faults {
+            let mut row = |instance: Option<u32>, side: Option<u32>| {
+                rows.row(self.events_file, fault.line)
+                    .put(instance)
+                    .put(fault.fault)
+                    .put(fault.action.as_str())
+                    .put(fault.start)
+                    .put(fault.end)
+                    .put(self.start().map(|start| fault.start - start))
+                    .put(side)
+                    .put(fault.text.as_deref())
+                    .end();
+            };
+            if fault.hit.is_empty() {
+                row(None, None);
+            }
+            for &(instance, side) in &fault.hit {
+                row(Some(instance), (fault.action == "partition").then_some(side));
+            }
+        }
+        !self.faults.is_empty()
     }
 
     /// Fills table `runs`.

@@ -242,3 +242,28 @@ async fn a_choice_of_instances_and_a_run_that_is_not_there() {
     assert!(matches!(error, CollectError::NotFound { .. }) && error.hint().is_some());
     assert!(!home.path("none/outputs.zip").exists());
 }
+
+#[tokio::test]
+async fn faults_on_schedule_are_rows_by_instance() {
+    let home = Home::new(&[("b", 2), ("a", 1)]);
+    let events = [
+        r#"{"seq":1,"ts":1000,"type":"instance_started","instance":"a/0","pid":4}"#,
+        r#"{"seq":2,"ts":2000,"type":"fault_began","fault":0,"action":"partition","hit":[["b/0",0],["b/1",1],["a/0",1]],"text":null}"#,
+        r#"{"seq":3,"ts":2500,"type":"fault_began","fault":1,"action":"kill","hit":[["b/1",0],["z/9",0]],"text":null}"#,
+        r#"{"seq":4,"ts":3000,"type":"fault_began","fault":2,"action":"heal","hit":[],"text":null}"#,
+        r#"{"seq":5,"ts":3000,"type":"fault_ended","fault":0}"#,
+        r#"{"seq":6,"ts":3500,"type":"fault_ended","fault":7}"#,
+    ];
+    home.write("events.ndjson", events.join("\n") + "\n");
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let faults = &open(&home.path("into").join("dataset"))["faults"];
+    // Instances are numbered by group name, then index; a stranger is left out.
+    let wanted = [
+        "2 0 partition 2000 3000 0 1",
+        "2 0 partition 2000 3000 1 0",
+        "2 0 partition 2000 3000 2 1",
+        "3 1 kill 2500 - 2 -",
+        "4 2 heal 3000 - - -",
+    ];
+    assert_eq!(faults.show(&["line", "fault", "action", "start_ts", "end_ts", "instance", "side"]), wanted);
+}

@@ -78,6 +78,11 @@ impl Host {
         }
     }
 
+    /// Stops every process of the host but its init, or lets them go on. Blocks.
+    pub(crate) fn hold(&mut self, pause: bool) -> Result<(), String> {
+        self.ask(if pause { &Ask::Pause } else { &Ask::Resume }).map_err(|error| error.to_string())
+    }
+
     /// How many processes the plan left behind, once its host has ended.
     pub(crate) fn left(&mut self) -> u32 {
         loop {

@@ -180,6 +180,8 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
             }
             let done = match serde_json::from_str(&line) {
                 Ok(Ask::Go) => start(spec).map(|pid| plan = Some(pid)),
+                Ok(Ask::Pause) => everybody(Signal::SIGSTOP),
+                Ok(Ask::Resume) => everybody(Signal::SIGCONT),
                 Ok(Ask::Ipv4(address)) => sys::set_ipv4(DEVICE, address, spec.ipv4_prefix)
                     .map_err(Trouble::of(format!("changing the address to {address}"))),
                 Err(error) => Err(Trouble::of("reading what to do")(error.into())),
@@ -187,6 +189,11 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
             say(control, &done.map_or_else(|trouble| trouble.answer(), |()| Answer::Done));
         }
     }
+}
+
+/// Sends a signal to every process of the host but this one.
+fn everybody(signal: Signal) -> Result<(), Trouble> {
+    errno("sending a signal to all processes", nix::sys::signal::kill(Pid::from_raw(-1), signal))
 }
 
 /// Starts the plan. Its process stays in the launcher's group, so that tg asks and kills all of it at once.

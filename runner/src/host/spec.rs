@@ -37,6 +37,10 @@ pub(crate) struct HostSpec {
 pub(crate) enum Ask {
     /// Start the plan.
     Go,
+    /// Stop every process but init.
+    Pause,
+    /// Let them go on.
+    Resume,
     /// Give the device this address in place of the one that it has.
     Ipv4(Ipv4Addr),
 }

@@ -11,6 +11,7 @@ use tg_model::spec::RunSpec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::breaks::Breaks;
 use crate::spawn::Folders;
 use crate::sync::{Door, Hub};
 
@@ -19,6 +20,10 @@ use crate::sync::{Door, Hub};
 pub(crate) struct Host(Infallible);
 
 impl Host {
+    pub(crate) fn hold(&mut self, _: bool) -> Result<(), String> {
+        match self.0 {}
+    }
+
     pub(crate) fn left(&mut self) -> u32 {
         match self.0 {}
     }
@@ -59,6 +64,10 @@ impl Hosts {
         _: &Folders,
     ) -> Result<SharedHost, String> {
         match control {}
+    }
+
+    pub(crate) fn set_breaks(&self, _: Breaks) {
+        match self.0 {}
     }
 
     pub(crate) fn ended(&self, _: u32) {

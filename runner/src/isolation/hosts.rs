@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::SYNC_NAME;
+use crate::breaks::Breaks;
 use crate::host::{self, Handed, HostError, HostSpec, SYNC_ADDR};
 use crate::net::{AddressPlan, Network, PortStats};
 use crate::sidecar::{Refused, Registry, SharedHost, Sidecar};
@@ -175,6 +176,11 @@ impl Hosts {
         self.registry.add(self.name(label), label, Arc::clone(&host));
         Sidecar::initialized(&self.hub, &self.prefix);
         Ok(host)
+    }
+
+    /// Breaks what faults break from now on, and nothing else.
+    pub(crate) fn set_breaks(&self, breaks: Breaks) {
+        self.network.set_breaks(breaks);
     }
 
     /// Takes an instance that has ended off the network; gives what became of its packets.

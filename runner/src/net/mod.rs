@@ -7,10 +7,13 @@
 //! Nothing is drawn from a clock: the same seed draws the same losses and delays for the n-th packet of a pair.
 
 mod address;
+mod delay;
 mod dice;
 mod icmp;
+mod loss;
 mod packet;
 mod port;
+mod queue;
 mod shape;
 mod switch;
 

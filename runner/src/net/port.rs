@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::delay::Delays;
 use super::dice::{Coin, Dice};
+use super::loss::Spell;
+use super::queue::Queue;
 use super::shape::{Shape, Subnet};
 
 /// What happens to what a host sends.
@@ -75,6 +78,8 @@ counters!(passed, passed_bytes, lost, queue_drops, filtered, unknown, not_taken)
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) dice: Dice,
+    pub(super) delays: Delays,
+    pub(super) spell: Spell,
     pub(super) corrupt: Coin,
     pub(super) reorder: Coin,
     pub(super) duplicate: Coin,
@@ -84,16 +89,39 @@ pub(super) struct Link {
 #[derive(Debug, Default)]
 pub(super) struct Sending {
     links: HashMap<u32, Link>,
-    /// By rule: when its link is free again.
-    pub(super) free_at_ns: Vec<u64>,
-    /// The rules that the above belongs to.
-    pub(super) rules: Arc<Rules>,
+    /// By what limits the bandwidth.
+    queues: HashMap<Limit, Queue>,
+    /// The rules that the queues of rules belong to.
+    rules: Arc<Rules>,
+}
+
+/// What limits the bandwidth of a packet: packets of one host under the same limit share a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Limit {
+    /// A rule that the host's plan asked for, by its place.
+    Rule(usize),
+    /// A link that a fault has made worse, by the fault.
+    Fault(u32),
 }
 
 impl Sending {
+    /// Queues of rules that hold no more are empty.
+    pub(super) fn under(&mut self, rules: &Arc<Rules>) {
+        if !Arc::ptr_eq(&self.rules, rules) {
+            self.rules = Arc::clone(rules);
+            self.queues.retain(|limit, _| !matches!(limit, Limit::Rule(_)));
+        }
+    }
+
+    pub(super) fn queue(&mut self, limit: Limit) -> &mut Queue {
+        self.queues.entry(limit).or_default()
+    }
+
     pub(super) fn link(&mut self, seed: u64, from: u32, to: u32) -> &mut Link {
         self.links.entry(to).or_insert_with(|| Link {
             dice: Dice::new(seed, from, to),
+            delays: Delays::default(),
+            spell: Spell::default(),
             corrupt: Coin::default(),
             reorder: Coin::default(),
             duplicate: Coin::default(),

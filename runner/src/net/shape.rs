@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tg_model::link::{Distribution, Link, Queueing};
+
+use super::loss::Spells;
+
 /// What happens to a packet at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Filter {
@@ -19,12 +23,20 @@ pub(crate) enum Filter {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Shape {
     pub(crate) latency: Duration,
-    /// Delays lie evenly within so much of the latency.
+    /// How far delays lie around the latency, in the way of the distribution.
     pub(crate) jitter: Duration,
+    pub(crate) distribution: Distribution,
+    /// How much each delay follows the one before.
+    pub(crate) jitter_correlation: f64,
     /// Bits per second; 0 is no limit.
     pub(crate) bandwidth_bits_per_s: u64,
+    /// How many bytes may wait for the link, if not as many as usual.
+    pub(crate) queue_limit_bytes: Option<u64>,
+    pub(crate) queueing: Queueing,
     pub(crate) filter: Filter,
     pub(crate) loss: f64,
+    /// Losses in spells, in place of those of `loss`.
+    pub(crate) spells: Option<Spells>,
     pub(crate) corrupt: f64,
     pub(crate) corrupt_correlation: f64,
     /// The share that overtakes: it skips the latency.
@@ -44,15 +56,44 @@ impl Shape {
     pub(super) fn counts_packets(&self) -> bool {
         self.bandwidth_bits_per_s > 0
             || self.loss > 0.0
+            || self.spells.is_some()
             || self.corrupt > 0.0
             || self.reorder > 0.0
             || self.duplicate > 0.0
             || self.jitter > Duration::ZERO
     }
 
-    /// How many bytes may wait for the link: a quarter of a second of it, and at least 64 KiB.
+    /// How many bytes may wait for the link: a quarter of a second of it, and at least 64 KiB, if nothing else was
+    /// asked for.
     pub(super) fn queue_bytes(&self) -> u64 {
-        (self.bandwidth_bits_per_s / 8 / 4).max(64 << 10)
+        self.queue_limit_bytes.unwrap_or((self.bandwidth_bits_per_s / 8 / 4).max(64 << 10))
+    }
+
+    /// This shape with what a link of the composition says in place of its own.
+    pub(crate) fn changed(self, link: &Link) -> Self {
+        let loss = link.loss.unwrap_or(self.loss);
+        let spells = match link.loss_burst {
+            Some(burst) => {
+                let (inside, between) = (link.loss_in_burst.unwrap_or(1.0), link.loss_between.unwrap_or(0.0));
+                Some(Spells::new(loss, burst, inside, between))
+            }
+            None => self.spells.filter(|_| link.loss.is_none()),
+        };
+        Self {
+            latency: link.latency.unwrap_or(self.latency),
+            jitter: link.jitter.unwrap_or(self.jitter),
+            distribution: link.distribution.unwrap_or(self.distribution),
+            jitter_correlation: link.jitter_correlation.unwrap_or(self.jitter_correlation),
+            bandwidth_bits_per_s: link.bandwidth_bits_per_s.unwrap_or(self.bandwidth_bits_per_s),
+            queue_limit_bytes: link.queue_bytes.or(self.queue_limit_bytes),
+            queueing: link.queueing.unwrap_or(self.queueing),
+            loss,
+            spells,
+            corrupt: link.corrupt.unwrap_or(self.corrupt),
+            duplicate: link.duplicate.unwrap_or(self.duplicate),
+            reorder: link.reorder.unwrap_or(self.reorder),
+            ..self
+        }
     }
 }
 

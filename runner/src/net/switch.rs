@@ -18,8 +18,9 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::icmp::{self, Why};
 use super::packet::{self, Cutter, HEADER, MOST};
-use super::port::{Port, PortStats, Rules, count};
+use super::port::{Limit, Port, PortStats, Rules, count};
 use super::shape::{Filter, Shape};
+use crate::breaks::Breaks;
 
 /// Packets that are read from one port before the next has its turn.
 const TURN: usize = 64;
@@ -54,6 +55,8 @@ struct Shared {
 struct Table {
     ports: HashMap<u32, Arc<Port>>,
     by_address: HashMap<IpAddr, Arc<Port>>,
+    /// What faults have broken, if anything.
+    breaks: Option<Arc<Breaks>>,
 }
 
 impl Network {
@@ -128,6 +131,12 @@ impl Network {
         table.by_address.retain(|old, other| other.label != label || old.is_ipv4() != address.is_ipv4());
         table.by_address.insert(address, port);
         true
+    }
+
+    /// Breaks what faults break from now on, and nothing else.
+    pub(crate) fn set_breaks(&self, breaks: Breaks) {
+        let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.breaks = (!breaks.is_empty()).then(|| Arc::new(breaks));
     }
 
     fn worker(&self, label: u32) -> &Worker {
@@ -255,14 +264,15 @@ impl Mover {
             return;
         }
         let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        let breaks = table.breaks.clone();
         if let Some(to) = table.by_address.get(&way.to).cloned() {
             drop(table);
-            self.pass(port, &to, way.to, packet);
+            self.pass(port, &to, way.to, breaks.as_deref(), packet);
         } else if goes_to_all(way.to) {
             let others: Vec<_> = table.ports.values().filter(|other| other.label != port.label).cloned().collect();
             drop(table);
             for to in others {
-                self.pass(port, &to, way.to, &mut packet.to_vec());
+                self.pass(port, &to, way.to, breaks.as_deref(), &mut packet.to_vec());
             }
         } else {
             drop(table);
@@ -273,10 +283,22 @@ impl Mover {
         }
     }
 
-    /// Does to a packet what the sender's rules say.
-    fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, packet: &mut [u8]) {
+    /// Does to a packet what the sender's rules say, and what is broken between the two.
+    fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, breaks: Option<&Breaks>, packet: &mut [u8]) {
+        if breaks.is_some_and(|breaks| breaks.cut(from.label, to.label)) {
+            return count(&from.counters.filtered, 1);
+        }
         let rules = from.rules();
-        let (place, shape) = rules.of(address);
+        let (place, mut shape) = rules.of(address);
+        let mut limit = Limit::Rule(place);
+        // The earlier a fault, the further below it lies.
+        let worse: Vec<_> = breaks.into_iter().flat_map(|breaks| breaks.worse(from.label, to.label)).collect();
+        for one in worse.into_iter().rev() {
+            shape = shape.changed(&one.link);
+            if one.link.bandwidth_bits_per_s.is_some() {
+                limit = Limit::Fault(one.fault);
+            }
+        }
         match shape.filter {
             Filter::Accept => {}
             Filter::Drop => return count(&from.counters.filtered, 1),
@@ -292,12 +314,12 @@ impl Mover {
             let mut cutter = std::mem::take(&mut self.cutter);
             if let Ok(parts) = cutter.cut(packet) {
                 for part in parts {
-                    self.shape(from, to, &rules, place, &shape, part);
+                    self.shape(from, to, &rules, limit, &shape, part);
                 }
             }
             self.cutter = cutter;
         } else {
-            self.shape(from, to, &rules, place, &shape, packet);
+            self.shape(from, to, &rules, limit, &shape, packet);
         }
     }
 
@@ -306,24 +328,25 @@ impl Mover {
         from: &Arc<Port>,
         to: &Arc<Port>,
         rules: &Arc<Rules>,
-        place: usize,
+        limit: Limit,
         shape: &Shape,
         packet: &[u8],
     ) {
         let now = self.now_ns();
         let mut sending = from.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&sending.rules, rules) {
-            sending.rules = Arc::clone(rules);
-            sending.free_at_ns = vec![0; rules.by_subnet.len() + 1];
-        }
+        sending.under(rules);
         let link = sending.link(self.shared.seed, from.label, to.label);
-        // Every packet draws the same number of times, so that the n-th draw of a pair is always that of its n-th packet.
-        let [lost, jitter] = [link.dice.share(), link.dice.share()];
+        // Under one shape every packet draws as often, so that the n-th draw of a pair is that of its n-th packet.
+        let lost = match &shape.spells {
+            Some(spells) => link.spell.loses(&mut link.dice, spells),
+            None => link.dice.share() < shape.loss,
+        };
         let bits = link.dice.bits();
+        let delay = link.delays.next_ns(&mut link.dice, shape);
         let corrupt = link.corrupt.toss(&mut link.dice, shape.corrupt, shape.corrupt_correlation);
         let overtakes = link.reorder.toss(&mut link.dice, shape.reorder, shape.reorder_correlation);
         let twice = link.duplicate.toss(&mut link.dice, shape.duplicate, shape.duplicate_correlation);
-        if lost < shape.loss {
+        if lost {
             return count(&from.counters.lost, 1);
         }
         let mut packet: Box<[u8]> = packet.into();
@@ -332,17 +355,13 @@ impl Mover {
         }
         let mut leaves = now;
         if shape.bandwidth_bits_per_s > 0 {
-            let free = sending.free_at_ns[place].max(now);
-            let size = (packet.len() - HEADER) as u64;
-            let waiting = u128::from(free - now) * u128::from(shape.bandwidth_bits_per_s) / 8_000_000_000;
-            if waiting + u128::from(size) > u128::from(shape.queue_bytes()) {
-                return count(&from.counters.queue_drops, 1);
+            match sending.queue(limit).leaves(now, (packet.len() - HEADER) as u64, shape) {
+                Some(at) => leaves = at,
+                None => return count(&from.counters.queue_drops, 1),
             }
-            leaves = free + size * 8_000_000_000 / shape.bandwidth_bits_per_s;
-            sending.free_at_ns[place] = leaves;
         }
         drop(sending);
-        let delay = if overtakes { 0 } else { delay_ns(shape, jitter) };
+        let delay = if overtakes { 0 } else { delay };
         if twice {
             self.put(from, to, leaves + delay, packet.clone());
         }
@@ -358,15 +377,6 @@ impl Mover {
         self.next += 1;
         self.due.push(Reverse(Due { at_ns, nth, from: Arc::clone(from), to: Arc::clone(to), packet }));
     }
-}
-
-/// The latency, and up to the jitter more or less.
-fn delay_ns(shape: &Shape, drawn: f64) -> u64 {
-    let latency = u64::try_from(shape.latency.as_nanos()).unwrap_or(u64::MAX);
-    let jitter = shape.jitter.as_nanos() as f64;
-    #[expect(clippy::cast_possible_truncation, reason = "a jitter of 292 years is none")]
-    let more = (jitter * drawn.mul_add(2.0, -1.0)) as i64;
-    latency.saturating_add_signed(more)
 }
 
 /// Writes a packet to its receiver's device.

@@ -143,10 +143,16 @@ impl Hub {
     }
 
     pub(super) fn wait_state(&self, state: &State, target: u64, waiter: Waiter) -> Wait {
-        state.wait(target, waiter, |wait| {
-            if let Wait::Placed { opened: Some(count), .. } = *wait {
+        state.wait(target, waiter, |wait| match *wait {
+            Wait::Placed { opened: Some(count), .. } => {
                 self.tell(&state.key, || Seen::BarrierOpened { state: state.key.to_string(), target, count });
             }
+            // Its last signal came before its first waiter.
+            Wait::Over => {
+                let waited = Duration::ZERO;
+                self.tell(&state.key, || Seen::BarrierReached { state: state.key.to_string(), target, waited });
+            }
+            Wait::Placed { opened: None, .. } | Wait::Failed(_) => {}
         })
     }
 

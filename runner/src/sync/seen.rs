@@ -28,7 +28,7 @@ pub enum Seen {
         /// The count now.
         count: u64,
     },
-    /// A barrier with waiters was reached.
+    /// A barrier was reached: its waiters were released, or its first waiter found that it was reached before.
     BarrierReached {
         /// The state's key.
         state: String,

@@ -20,6 +20,8 @@ struct Inner {
     /// By target: the last signal empties exactly one group.
     groups: BTreeMap<u64, Group>,
     next_place: u64,
+    /// The targets of barriers that were seen to be reached.
+    reached: BTreeSet<u64>,
     /// Why its barriers will never be reached.
     failed: Option<Arc<str>>,
 }
@@ -97,6 +99,9 @@ impl State {
         inner.count += 1;
         inner.signalled.extend(from);
         let count = inner.count;
+        if inner.groups.contains_key(&count) {
+            inner.reached.insert(count);
+        }
         let reached =
             inner.groups.remove(&count).map(|group| Reached { waited: group.since.elapsed(), waiters: group.waiters });
         let signalled = Signalled { count, reached };
@@ -104,10 +109,14 @@ impl State {
         signalled
     }
 
-    /// Stands in line, or passes at once. `tell` runs before anyone else can touch the state.
+    /// Stands in line, or passes at once. `tell` runs before anyone else can touch the state, and not again for a
+    /// barrier that is known to be reached.
     pub(super) fn wait(&self, target: u64, waiter: Waiter, tell: impl FnOnce(&Wait)) -> Wait {
         let mut inner = self.lock();
         if inner.count >= target {
+            if inner.reached.insert(target) {
+                tell(&Wait::Over);
+            }
             return Wait::Over;
         }
         if let Some(why) = &inner.failed {

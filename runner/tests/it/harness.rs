@@ -70,6 +70,7 @@ pub(crate) fn spec(plan_dir: &Path, groups: Vec<GroupSpec>) -> RunSpec {
         run_config: toml::Table::new(),
         seed: 7,
         groups,
+        faults: Vec::new(),
         disable_metrics: true,
         concurrent_builds: 0,
         deadline: None,

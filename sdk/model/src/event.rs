@@ -127,6 +127,22 @@ pub enum EventKind {
         /// What the run waits for, in words: "barrier `ready`: 7 of 8, missing single/3".
         waiting_for: Vec<String>,
     },
+    /// A fault on schedule began.
+    FaultBegan {
+        /// Its number in the composition, from 0.
+        fault: u32,
+        /// What it does: `kill`, `pause`, `resume`, `partition`, `heal` or `degrade`.
+        action: String,
+        /// Whom it hits, each with the side that it is on; a fault without sides has only side 0.
+        hit: Vec<(InstanceId, u32)>,
+        /// What becomes of the links, in words, where that is the fault.
+        text: Option<String>,
+    },
+    /// A fault on schedule ended: a pause, a partition, a degraded link.
+    FaultEnded {
+        /// Its number in the composition, from 0.
+        fault: u32,
+    },
     /// The run is being stopped.
     CancelBegan {
         /// Why.

@@ -8,8 +8,12 @@ pub mod composition;
 pub mod env;
 pub mod event;
 pub mod exit;
+#[cfg(feature = "plans")]
+pub mod fault;
 pub mod ids;
 pub mod layout;
+#[cfg(feature = "plans")]
+pub mod link;
 #[cfg(feature = "plans")]
 pub mod manifest;
 #[cfg(feature = "plans")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::ids::GroupName;
 use crate::outcome::Expect;
 
@@ -26,6 +27,8 @@ pub struct RunSpec {
     pub seed: u64,
     /// The groups, in the order of the composition. Names are unique.
     pub groups: Vec<GroupSpec>,
+    /// What is broken on purpose.
+    pub faults: Vec<Fault>,
     /// `TEST_DISABLE_METRICS`.
     pub disable_metrics: bool,
     /// How many builds may go on at once; 0 is no limit of its own.

@@ -132,6 +132,7 @@ pub const ALL: &[Table] = &[
     PEER_SCORES,
     PEER_FACTS,
     RUN_EVENTS,
+    FAULTS,
     COPIES,
     LOGS,
     FILES,

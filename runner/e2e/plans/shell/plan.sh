@@ -68,6 +68,12 @@ told-then-hang) failure 'the table is wrong'; hold; exec sleep 3600 ;;
 orphan) hold; sleep 3600 & success ;;
 # A daemon as they come: in a session of its own, with nothing in its environment.
 daemon) hold; (setsid env -i sleep 3600 &) & trap '' TERM; while :; do sleep 3600; done ;;
+# Ends well only when it was stopped and told to go on.
+resumed)
+    trap 'success; exit 0' CONT
+    echo '{"event":{"stage_end_event":{"name":"up","group":"'"$TEST_GROUP_ID"'"}}}'
+    while :; do sleep 0.01; done
+    ;;
 # What can be seen of the machine.
 host)
     echo "name $(hostname)"

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use tg_e2e::{Done, Home, Pipe, Run, Tool, finish, has, plan};
+use tg_model::event::EventKind;
 use tg_model::outcome::Outcome;
 
 use crate::table::{Row, check, row};
@@ -47,6 +48,75 @@ fn links_are_as_a_plan_asks() {
         done.expect(0);
         assert!(run.ends().values().all(|end| end.outcome == Outcome::Ok), "{case} {params:?}");
     }
+}
+
+#[test]
+fn a_partition_on_schedule_is_seen_by_the_plan_and_ends() {
+    if !has(Tool::Hosts, "a partition of hosts") {
+        return;
+    }
+    let home = Home::new();
+    let composition = network().join("compositions/partition.toml");
+    let path = composition.to_str().expect("a plain path");
+    // The plan succeeds only if its groups saw one another go and come back.
+    home.tg(["run", path, "--isolation", "host", "--collect"]).expect(0);
+    let run = home.runs().pop().expect("a run");
+    let sides: Vec<Vec<u32>> = run
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::FaultBegan { hit, .. } => Some(hit.iter().map(|(_, side)| *side).collect()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sides, [vec![0, 0, 1, 1, 1], vec![]]);
+    assert!(run.dir.join("dataset/faults").is_dir());
+    // Plain processes have no network that could be parted.
+    home.tg(["run", path, "--isolation", "none"]).expect(14);
+}
+
+#[test]
+fn who_is_paused_on_a_host_goes_on_and_who_is_killed_there_leaves_nothing() {
+    if !has(Tool::Hosts, "pauses and kills on hosts") {
+        return;
+    }
+    let home = Home::new();
+    let file = home.path().with_file_name("faults.toml");
+    let plan = plan("shell");
+    let text = format!(
+        r#"
+[global]
+plan = "{}"
+case = "resumed"
+builder = "exec:generic"
+runner = "local:exec"
+deadline = "1m"
+[[groups]]
+id = "paused"
+instances = {{ count = 2 }}
+[[groups]]
+id = "killed"
+instances = {{ count = 2 }}
+[[faults]]
+after_stage = "up"
+do = "pause"
+of = ["paused"]
+for = "50ms"
+[[faults]]
+after_stage = "up"
+do = "kill"
+of = ["killed"]
+"#,
+        plan.display()
+    );
+    fs::write(&file, text).expect("a composition");
+    home.tg(["run", file.to_str().expect("a plain path"), "--isolation", "host"]).expect(0);
+    let run = home.runs().pop().expect("a run");
+    for (name, end) in run.ends() {
+        let wanted = if name.starts_with("killed") { Outcome::Killed } else { Outcome::Ok };
+        assert_eq!((end.outcome, end.as_expected), (wanted, true), "{name}");
+    }
+    assert_eq!(leftovers(run.file.run.as_str()), Vec::<String>::new());
 }
 
 #[test]

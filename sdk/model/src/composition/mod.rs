@@ -1,10 +1,13 @@
 //! The composition: which groups of instances make up a run, and with which parameters.
 
+mod faults;
+mod links;
 mod read;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::matrix::Axis;
 use crate::node::{self, At, Reader};
 use crate::outcome::Expect;
@@ -33,6 +36,8 @@ pub struct Composition {
     pub runs: Vec<Run>,
     /// What the matrix varies.
     pub matrix: Vec<Axis>,
+    /// What is broken on purpose.
+    pub faults: Vec<Fault>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -217,6 +222,7 @@ impl Composition {
             groups: vec![group],
             runs: Vec::new(),
             matrix: Vec::new(),
+            faults: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -234,5 +240,92 @@ impl Composition {
     /// `[global] seed`.
     pub fn seed(&self) -> Option<u64> {
         self.global.seed
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Composition;
+    use crate::spec::RunSpec;
+    use crate::{Manifest, Wish, resolve};
+
+    const MANIFEST: &str = r#"
+name = "p"
+[defaults]
+builder = "exec:generic"
+runner = "local:exec"
+[builders."exec:generic"]
+enabled = true
+[runners."local:exec"]
+enabled = true
+[[testcases]]
+name = "c"
+instances = { min = 1, max = 100, default = 1 }
+"#;
+
+    /// Resolves a composition, given without its `[global]`.
+    pub(crate) fn resolved(rest: &str) -> Result<RunSpec, Vec<String>> {
+        let head = "[global]\nplan = \"p\"\ncase = \"c\"\nbuilder = \"exec:generic\"\nrunner = \"local:exec\"\n";
+        let manifest = Manifest::parse("manifest.toml", MANIFEST).expect("a good manifest");
+        let composition = Composition::parse("c.toml", &format!("{head}{rest}")).expect("TOML");
+        let specs = resolve(&manifest, "p".as_ref(), &composition, &Wish::default());
+        specs
+            .map(|mut specs| specs.remove(0))
+            .map_err(|problems| problems.iter().map(|problem| problem.to_string()).collect())
+    }
+
+    pub(crate) fn spec_of(rest: &str) -> RunSpec {
+        resolved(rest).expect("a good composition")
+    }
+
+    /// One group `a` of three, and these faults: the problems.
+    fn problems(faults: &str) -> Vec<String> {
+        let group = "[[groups]]\nid = \"a\"\ninstances = { count = 3 }\n";
+        resolved(&format!("{group}{faults}")).map(|spec| assert!(!spec.faults.is_empty())).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn good_faults_are_read_and_bad_ones_are_told_all_at_once() {
+        for good in [
+            "at = \"1s\"\ndo = \"kill\"\nof = [\"a/2\"]",
+            "after_barrier = \"ready\"\ndo = \"pause\"\ncount = 1\nfor = \"2s\"",
+            "after_stage = \"warm\"\nat = \"3s\"\ndo = \"partition\"\nsides = 2",
+            "at = \"0s\"\ndo = \"degrade\"\nlink = { latency = \"1s\", loss = 3, loss_burst = 5 }",
+            "at = \"0s\"\ndo = \"heal\"",
+        ] {
+            assert_eq!(problems(&format!("[[faults]]\n{good}\n")), [""; 0], "{good}");
+        }
+        let cases = [
+            ("do = \"kill\"\nof = [\"a\"]", "does not say when"),
+            ("at = \"1s\"\ndo = \"kill\"", "does not say whom"),
+            ("at = \"1s\"", "has no `do`"),
+            ("at = 3\ndo = \"heal\"", "`at` in `[[faults]]` is no duration"),
+            ("at = \"1s\"\ndo = \"kil\"\nshare = 0.5", "`do = \"kil\"` in `[[faults]]` means nothing"),
+            ("at = \"1s\"\ndo = \"kill\"\nshare = 30", "not between 0 and 1"),
+            ("at = \"1s\"\ndo = \"kill\"\nof = [\"a/3\"]", "the group has 3 instances"),
+            ("at = \"1s\"\ndo = \"kill\"\nof = [\"b\"]", "group `b`, which is not there"),
+            ("at = \"1s\"\ndo = \"kill\"\nof = \"a\"", "must be a list of texts"),
+            (
+                "at = \"1s\"\ndo = \"kill\"\nof = [\"a\"]\nfor = \"1s\"",
+                "`for` in `[[faults]]` means nothing for `kill`",
+            ),
+            ("at = \"1s\"\ndo = \"partition\"", "which sides there are"),
+            ("at = \"1s\"\ndo = \"partition\"\nsides = 1", "is not 2 or more"),
+            ("at = \"1s\"\ndo = \"degrade\"", "what the link becomes"),
+            (
+                "at = \"1s\"\ndo = \"degrade\"\nlink = { latency = 20 }",
+                "`latency` in `link` of `[[faults]]` is no duration",
+            ),
+            ("at = \"1s\"\ndo = \"degrade\"\nlink = { loss = 120 }", "`loss` in `link` of `[[faults]]` is 120"),
+            ("at = \"1s\"\ndo = \"degrade\"\nlink = { loss = 120, lag = 1 }", "unknown key `lag`"),
+            ("at = \"1s\"\ndo = \"degrade\"\nlink = {}", "changes nothing"),
+            ("at = \"1s\"\ndo = \"kill\"\ncount = 1\nsides = 2", "`sides` in `[[faults]]` means nothing for `kill`"),
+        ];
+        for (fault, wanted) in cases {
+            let found = problems(&format!("[[faults]]\n{fault}\n"));
+            assert!(found.iter().any(|text| text.contains(wanted)), "{fault}: {found:?}");
+        }
+        let both = problems("[[faults]]\ndo = \"kil\"\n[[faults]]\nat = \"1s\"\ndo = \"kill\"\n");
+        assert_eq!(both.len(), 3, "{both:?}");
     }
 }

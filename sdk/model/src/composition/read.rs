@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::faults;
 use super::{Build, Composition, Global, Group, Instances, Run, RunGroup, RunParams, Size};
 use crate::matrix;
 use crate::node::{At, Fields, Reader, Table, Value};
@@ -30,7 +31,7 @@ const RUN: &[&str] = &["id", "total_instances", "test_params", "groups"];
 const RUN_GROUP: &[&str] = &["id", "group_id", "instances", "resources", "test_params", "profiles", "expect"];
 
 pub(super) fn read(r: &mut Reader<'_>, root: &Table) -> Composition {
-    let top = r.fields(root, None, "the composition", &["metadata", "global", "groups", "runs", "matrix"]);
+    let top = r.fields(root, None, "the composition", &["metadata", "global", "groups", "runs", "matrix", "faults"]);
     let (mut name, mut author) = (None, None);
     if let Some((table, line)) = r.table(&top, "metadata") {
         let fields = r.fields(table, line, "`[metadata]`", &["name", "author"]);
@@ -62,8 +63,10 @@ pub(super) fn read(r: &mut Reader<'_>, root: &Table) -> Composition {
         runs.push(run);
     }
     let matrix = r.table(&top, "matrix").map(|(table, _)| matrix::read(r, table)).unwrap_or_default();
+    let faults =
+        r.tables(&top, "faults").into_iter().filter_map(|(table, line)| faults::fault(r, table, line)).collect();
     let file = r.file.to_owned();
-    Composition { file, text: None, name, author, global, groups, runs, matrix, problems: Vec::new() }
+    Composition { file, text: None, name, author, global, groups, runs, matrix, faults, problems: Vec::new() }
 }
 
 /// Notes an id that is not the first of its kind.

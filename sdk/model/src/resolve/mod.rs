@@ -1,6 +1,7 @@
 //! From a manifest and a composition to runs with everything filled in, or to a list of every problem.
 
 mod choose;
+mod faults;
 mod groups;
 mod params;
 mod sizes;
@@ -173,6 +174,7 @@ impl<'a> Resolver<'a> {
                     config.insert("run".to_owned(), run.id.value.clone());
                 }
                 let groups = self.groups(run, &chosen, &builders);
+                let faults = self.faults(&groups);
                 out.push(RunSpec {
                     plan: self.manifest.name.clone(),
                     plan_dir: plan_dir.to_owned(),
@@ -181,6 +183,7 @@ impl<'a> Resolver<'a> {
                     run_config: run_config.clone(),
                     seed: self.wish.seed,
                     groups,
+                    faults,
                     disable_metrics: global.disable_metrics,
                     concurrent_builds: global.concurrent_builds,
                     deadline: self.wish.deadline.or(global.deadline),

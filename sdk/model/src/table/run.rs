@@ -116,6 +116,23 @@ pub const RUN_EVENTS: Table = Table {
     sort: &["file_id", "line"],
 };
 
+/// `faults`: what was broken on purpose.
+pub const FAULTS: Table = Table {
+    name: "faults",
+    doc: "One row per fault on schedule and instance that it hit; a fault that hits nobody by name has one row.",
+    columns: &[
+        may("instance", Kind::U32, "The instance: `instances.instance`."),
+        must("fault", Kind::U32, "The number of the fault in the composition, from 0."),
+        must("action", Kind::Text, "kill, pause, resume, partition, heal or degrade."),
+        must("start_ts", Kind::Time, "When it began."),
+        may("end_ts", Kind::Time, "When it ended; absent for what has no end before that of the run."),
+        T_REL,
+        may("side", Kind::U32, "The side of a partition that the instance is on, from 0."),
+        may("text", Kind::Text, "What became of the links, where that is the fault."),
+    ],
+    sort: &["file_id", "line", "instance"],
+};
+
 /// `metrics`: one row per measure of a record.
 pub const METRICS: Table = Table {
     name: "metrics",

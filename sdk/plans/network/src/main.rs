@@ -2,6 +2,7 @@
 
 mod bulk;
 mod members;
+mod partition;
 mod ping_pong;
 mod probe;
 mod split_brain;
@@ -17,6 +18,7 @@ async fn main() -> ExitCode {
         .case("split-brain", split_brain::split_brain)
         .case("probe", probe::probe)
         .case("bulk", bulk::bulk)
+        .case("partition", partition::partition)
         .case("impossible", impossible)
         .run()
         .await

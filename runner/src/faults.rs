@@ -1,0 +1,254 @@
+//! Faults on schedule: waits for their time and brings them about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tg_model::event::EventKind;
+use tg_model::fault::{Action, Drawn, Trigger};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::breaks::{Breaks, Degraded};
+use crate::instance::{Order, Shared};
+use crate::state::State;
+
+/// Where a fault stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its trigger has not come.
+    Waiting,
+    /// It begins then.
+    Due(Instant),
+    /// It has begun and ends then.
+    On(Instant),
+    /// It has begun and does not end by itself, or is over.
+    Done,
+}
+
+/// The faults of a run.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    faults: Vec<(Drawn, Phase)>,
+    orders: Vec<mpsc::Sender<Order>>,
+    shared: Arc<Shared>,
+    breaks: Breaks,
+    begun: bool,
+    /// By stage: who told that it is over.
+    stages: BTreeMap<String, BTreeSet<u32>>,
+    look: bool,
+}
+
+impl Faults {
+    /// `orders` go to the instances, by their numbers.
+    pub(crate) fn new(faults: Vec<Drawn>, orders: Vec<mpsc::Sender<Order>>, shared: Arc<Shared>) -> Self {
+        let stages = faults.iter().filter_map(|fault| match &fault.trigger {
+            Trigger::Stage(stage) => Some((stage.clone(), BTreeSet::new())),
+            Trigger::Start | Trigger::Barrier(_) => None,
+        });
+        let stages = stages.collect();
+        let faults = faults.into_iter().map(|fault| (fault, Phase::Waiting)).collect();
+        Self { faults, orders, shared, breaks: Breaks::default(), begun: false, stages, look: false }
+    }
+
+    fn trigger(&mut self, now: Instant, is_it: impl Fn(&Trigger) -> bool) {
+        for (fault, phase) in &mut self.faults {
+            if *phase == Phase::Waiting && is_it(&fault.trigger) {
+                *phase = Phase::Due(now + fault.delay);
+            }
+        }
+    }
+
+    /// All instances have been started.
+    pub(crate) fn started(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.trigger(now, |trigger| *trigger == Trigger::Start);
+        }
+    }
+
+    /// A barrier was reached; its name is without the run's prefix.
+    pub(crate) fn barrier(&mut self, now: Instant, state: &str) {
+        self.trigger(now, |trigger| matches!(trigger, Trigger::Barrier(name) if name == state));
+    }
+
+    /// An instance told that a stage is over.
+    pub(crate) fn stage(&mut self, label: u32, stage: &str) {
+        if let Some(told) = self.stages.get_mut(stage) {
+            told.insert(label);
+            self.look = true;
+        }
+    }
+
+    /// An instance has ended: stages wait for it no more.
+    pub(crate) fn ended(&mut self) {
+        self.look = !self.stages.is_empty();
+    }
+
+    /// When to call [`Self::go_on`] next, at the latest.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let times = self.faults.iter().filter_map(|(_, phase)| match phase {
+            Phase::Due(at) | Phase::On(at) => Some(*at),
+            Phase::Waiting | Phase::Done => None,
+        });
+        times.min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn go_on(&mut self, now: Instant, state: &mut State) {
+        if std::mem::take(&mut self.look) {
+            let over: Vec<String> = self
+                .stages
+                .iter()
+                .filter(|(_, told)| !told.is_empty() && state.running().all(|label| told.contains(&label)))
+                .map(|(stage, _)| stage.clone())
+                .collect();
+            self.trigger(now, |trigger| matches!(trigger, Trigger::Stage(stage) if over.contains(stage)));
+        }
+        // Ends come first: a link that one fault restores may be broken by the next at the same moment.
+        let mut due: Vec<(Instant, bool, usize)> = Vec::new();
+        for (number, (_, phase)) in self.faults.iter().enumerate() {
+            match phase {
+                Phase::On(at) if *at <= now => due.push((*at, false, number)),
+                Phase::Due(at) if *at <= now => due.push((*at, true, number)),
+                Phase::On(_) | Phase::Due(_) | Phase::Waiting | Phase::Done => {}
+            }
+        }
+        due.sort_unstable();
+        for (_, begins, number) in due {
+            if begins { self.begin(number, now, state) } else { self.end(number, state) }
+        }
+    }
+
+    fn begin(&mut self, number: usize, now: Instant, state: &mut State) {
+        let fault = self.faults[number].0.clone();
+        let mut hit = fault.hit.clone();
+        hit.retain(|(label, _)| state.is_running(*label));
+        let missed = fault.hit.len() - hit.len();
+        let label = number_of(number);
+        let mut text = None;
+        match &fault.action {
+            Action::Kill(_) => self.order(&hit, Order::Kill),
+            Action::Pause(_) => self.order(&hit, Order::Pause),
+            Action::Resume(_) => self.order(&hit, Order::Resume),
+            Action::Partition(_) => {
+                let most = fault.hit.iter().map(|(label, _)| *label as usize + 1).max().unwrap_or(0);
+                let mut sides = vec![None; most];
+                for (label, side) in &fault.hit {
+                    sides[*label as usize] = Some(*side);
+                }
+                self.breaks.partitions.push((label, sides.into()));
+            }
+            Action::Heal => self.breaks.partitions.clear(),
+            Action::Degrade { link, .. } => {
+                let of: Vec<u32> = fault.hit.iter().map(|(label, _)| *label).collect();
+                let degraded =
+                    Degraded { fault: label, of: of.into(), towards: fault.towards.clone().into(), link: **link };
+                self.breaks.degraded.push(degraded);
+                text = Some(words(link));
+            }
+        }
+        if fault.action.needs_hosts() {
+            self.break_links();
+        }
+        self.faults[number].1 = fault.lasts.map_or(Phase::Done, |lasts| Phase::On(now + lasts));
+        let healed: Vec<usize> = match &fault.action {
+            Action::Heal => self.partitions_on().collect(),
+            Action::Kill(_) | Action::Pause(_) | Action::Resume(_) | Action::Partition(_) | Action::Degrade { .. } => {
+                Vec::new()
+            }
+        };
+        state.fault_began(label, fault.action.word(), &hit, text);
+        for healed in healed {
+            self.faults[healed].1 = Phase::Done;
+            state.told.push_back(EventKind::FaultEnded { fault: number_of(healed) });
+        }
+        if missed > 0 {
+            let all = fault.hit.len();
+            let text = format!(
+                "fault {label} (`{}`): {missed} of the {all} instances that it was for had ended",
+                fault.action.word()
+            );
+            state.run_note("fault-missed", text);
+        }
+    }
+
+    /// Partitions that would end by themselves later.
+    fn partitions_on(&self) -> impl Iterator<Item = usize> {
+        let on =
+            |(fault, phase): &(Drawn, Phase)| matches!((&fault.action, phase), (Action::Partition(_), Phase::On(_)));
+        self.faults.iter().enumerate().filter(move |(_, it)| on(it)).map(|(number, _)| number)
+    }
+
+    fn end(&mut self, number: usize, state: &mut State) {
+        let (fault, phase) = &mut self.faults[number];
+        *phase = Phase::Done;
+        let label = number_of(number);
+        match &fault.action {
+            Action::Pause(_) => {
+                let hit = fault.hit.clone();
+                self.order(&hit, Order::Resume);
+            }
+            Action::Partition(_) => self.breaks.partitions.retain(|(other, _)| *other != label),
+            Action::Degrade { .. } => self.breaks.degraded.retain(|other| other.fault != label),
+            // These do not last.
+            Action::Kill(_) | Action::Resume(_) | Action::Heal => {}
+        }
+        if self.faults[number].0.action.needs_hosts() {
+            self.break_links();
+        }
+        state.told.push_back(EventKind::FaultEnded { fault: label });
+    }
+
+    fn order(&self, hit: &[(u32, u32)], order: Order) {
+        for (label, _) in hit {
+            if let Some(to) = self.orders.get(*label as usize) {
+                // One that is gone needs no orders, and one with a full mailbox is one that faults hit too often.
+                to.try_send(order).ok();
+            }
+        }
+    }
+
+    fn break_links(&self) {
+        if let Some(hosts) = &self.shared.hosts {
+            hosts.set_breaks(self.breaks.clone());
+        }
+    }
+
+    /// Notes the faults that never came.
+    pub(crate) fn finish(&self, state: &mut State) {
+        for (number, (fault, phase)) in self.faults.iter().enumerate() {
+            let waited_for = match (phase, &fault.trigger) {
+                (Phase::Due(_), _) => "its time".to_owned(),
+                (Phase::Waiting, Trigger::Start) => "the start of all instances".to_owned(),
+                (Phase::Waiting, Trigger::Barrier(name)) => format!("barrier `{name}`"),
+                (Phase::Waiting, Trigger::Stage(name)) => format!("the end of stage `{name}`"),
+                (Phase::On(_) | Phase::Done, _) => continue,
+            };
+            let text =
+                format!("fault {number} (`{}`) never came: the run ended before {waited_for}", fault.action.word());
+            state.run_note("fault-not-reached", text);
+        }
+    }
+}
+
+fn number_of(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// What a link becomes, in words.
+fn words(link: &tg_model::link::Link) -> String {
+    let ms = |time: Duration| format!("{} ms", time.as_secs_f64() * 1e3);
+    let percent = |share: f64| format!("{} %", share * 100.0);
+    let parts = [
+        link.latency.map(|x| format!("latency {}", ms(x))),
+        link.jitter.map(|x| format!("jitter {}", ms(x))),
+        link.bandwidth_bits_per_s.map(|x| format!("bandwidth {x} bit/s")),
+        link.loss.map(|x| format!("loss {}", percent(x))),
+        link.loss_burst.map(|x| format!("in spells of {x} packets")),
+        link.corrupt.map(|x| format!("corrupt {}", percent(x))),
+        link.duplicate.map(|x| format!("duplicate {}", percent(x))),
+        link.reorder.map(|x| format!("reorder {}", percent(x))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "other queues or distributions".to_owned() } else { parts.join(", ") }
+}

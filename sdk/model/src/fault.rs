@@ -1,0 +1,285 @@
+//! What is broken on purpose in a run, when, and whom it hits.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::composition::Size;
+use crate::env::mix;
+use crate::ids::InstanceId;
+use crate::link::Link;
+use crate::node::At;
+use crate::spec::{GroupSpec, RunSpec};
+
+/// One fault of a composition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// The line of the header.
+    pub line: Option<u32>,
+    /// What it waits for.
+    pub trigger: Trigger,
+    /// How long after that.
+    pub delay: Duration,
+    /// How long it lasts; without end if absent.
+    pub lasts: Option<Duration>,
+    /// What happens.
+    pub action: Action,
+}
+
+/// What a fault waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// All instances have been started.
+    Start,
+    /// This barrier, at which someone waits, has been reached for the first time.
+    Barrier(String),
+    /// Every instance that has not ended told that this stage is over for it.
+    Stage(String),
+}
+
+/// What a fault does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// SIGKILL.
+    Kill(Selection),
+    /// All processes stop, without knowing.
+    Pause(Selection),
+    /// They go on.
+    Resume(Selection),
+    /// Packets do not pass from one side to another.
+    Partition(Sides),
+    /// Every partition ends.
+    Heal,
+    /// Links get worse, in both directions.
+    Degrade {
+        /// Whose links.
+        of: Selection,
+        /// Those towards whom; to everybody if empty.
+        towards: Vec<At<Who>>,
+        /// What differs from what the links were.
+        link: Box<Link>,
+    },
+}
+
+impl Action {
+    /// The word for it in compositions, events and tables.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Kill(_) => "kill",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
+            Self::Partition(_) => "partition",
+            Self::Heal => "heal",
+            Self::Degrade { .. } => "degrade",
+        }
+    }
+
+    /// Whether it needs a network of tg's own.
+    pub fn needs_hosts(&self) -> bool {
+        matches!(self, Self::Partition(_) | Self::Heal | Self::Degrade { .. })
+    }
+}
+
+/// The sides of a partition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sides {
+    /// As listed; whoever is on none is on one more.
+    Listed(Vec<Vec<At<Who>>>),
+    /// All instances drawn into so many sides, as equal as can be.
+    Drawn(u32),
+    /// Those chosen on one side, the others on the other.
+    Apart(Selection),
+}
+
+/// A group or one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// All instances of a group.
+    Group(String),
+    /// One.
+    One(InstanceId),
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => f.write_str(name),
+            Self::One(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Some of the instances of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Selection {
+    /// Of whom; of everybody if empty.
+    pub of: Vec<At<Who>>,
+    /// How many of them, drawn from the seed; all if absent.
+    pub size: Option<Size>,
+}
+
+/// A fault with everything drawn. Instances are numbered from 0 in the order of the run's groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// What it waits for.
+    pub trigger: Trigger,
+    /// How long after that.
+    pub delay: Duration,
+    /// How long it lasts.
+    pub lasts: Option<Duration>,
+    /// What happens.
+    pub action: Action,
+    /// Whom it hits, ascending, each with the side that it is on; a fault without sides has only side 0.
+    pub hit: Vec<(u32, u32)>,
+    /// For [`Action::Degrade`]: towards whom, ascending.
+    pub towards: Vec<u32>,
+}
+
+/// Draws whom the faults of a run hit. The same seed draws the same; no kill draws whom an earlier one has drawn.
+pub fn draw(spec: &RunSpec) -> Vec<Drawn> {
+    let mut killed: Vec<u32> = Vec::new();
+    let mut out = Vec::new();
+    for (number, fault) in (0_u64..).zip(&spec.faults) {
+        let mut dice = Dice(mix(spec.seed ^ mix(number.wrapping_add(0xfa17))));
+        let everyone: Vec<u32> = (0..spec.instances()).collect();
+        let on_one_side = |labels: Vec<u32>| labels.into_iter().map(|label| (label, 0)).collect();
+        let mut towards = Vec::new();
+        let hit: Vec<(u32, u32)> = match &fault.action {
+            Action::Kill(selection) => {
+                let chosen = choose(selection, &spec.groups, &mut dice, &killed);
+                killed.extend(&chosen);
+                on_one_side(chosen)
+            }
+            Action::Pause(selection) | Action::Resume(selection) => {
+                on_one_side(choose(selection, &spec.groups, &mut dice, &[]))
+            }
+            Action::Degrade { of, towards: to, .. } => {
+                towards = if to.is_empty() { everyone.clone() } else { labels(to, &spec.groups) };
+                on_one_side(choose(of, &spec.groups, &mut dice, &[]))
+            }
+            Action::Heal => Vec::new(),
+            Action::Partition(sides) => {
+                let mut side_of = vec![None; everyone.len()];
+                match sides {
+                    Sides::Listed(sides) => {
+                        for (side, members) in (0_u32..).zip(sides) {
+                            for label in labels(members, &spec.groups) {
+                                side_of[label as usize] = Some(side);
+                            }
+                        }
+                        let rest = u32::try_from(sides.len()).unwrap_or(u32::MAX);
+                        side_of.iter_mut().for_each(|side| *side = side.or(Some(rest)));
+                    }
+                    Sides::Drawn(sides) => {
+                        let mut order = everyone.clone();
+                        dice.shuffle(&mut order);
+                        for (place, label) in (0_u32..).zip(order) {
+                            side_of[label as usize] = Some(place % (*sides).max(1));
+                        }
+                    }
+                    Sides::Apart(selection) => {
+                        side_of.iter_mut().for_each(|side| *side = Some(1));
+                        for label in choose(selection, &spec.groups, &mut dice, &[]) {
+                            side_of[label as usize] = Some(0);
+                        }
+                    }
+                }
+                everyone.iter().map(|&label| (label, side_of[label as usize].unwrap_or(0))).collect()
+            }
+        };
+        let Fault { trigger, delay, lasts, action, .. } = fault.clone();
+        out.push(Drawn { trigger, delay, lasts, action, hit, towards });
+    }
+    out
+}
+
+/// The numbers of these, ascending, each once; what the run does not have is left out.
+fn labels(of: &[At<Who>], groups: &[GroupSpec]) -> Vec<u32> {
+    let mut out = Vec::new();
+    let mut first = 0;
+    for group in groups {
+        for who in of {
+            match &who.value {
+                Who::Group(name) if name == group.name.as_str() => out.extend(first..first + group.count),
+                Who::One(id) if id.group == group.name && id.index < group.count => out.push(first + id.index),
+                Who::Group(_) | Who::One(_) => {}
+            }
+        }
+        first += group.count;
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn choose(selection: &Selection, groups: &[GroupSpec], dice: &mut Dice, but: &[u32]) -> Vec<u32> {
+    let all: u32 = groups.iter().map(|group| group.count).sum();
+    let mut of = if selection.of.is_empty() { (0..all).collect() } else { labels(&selection.of, groups) };
+    // A share is one of all that are named, whoever of them was drawn before.
+    let size = selection.size.map(|size| size.of(u32::try_from(of.len()).unwrap_or(u32::MAX)));
+    of.retain(|label| !but.contains(label));
+    if let Some(size) = size {
+        dice.shuffle(&mut of);
+        of.truncate(size as usize);
+        of.sort_unstable();
+    }
+    of
+}
+
+/// `splitmix64`.
+struct Dice(u64);
+
+impl Dice {
+    /// From 0 to below `n`; the bias is below 2^-32 for what is shuffled here.
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let wide = u128::from(mix(self.0)) * n as u128;
+        usize::try_from(wide >> 64).unwrap_or(0)
+    }
+
+    /// Fisher and Yates.
+    fn shuffle(&mut self, items: &mut [u32]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::composition::tests::spec_of;
+
+    fn drawn(seed: u64, faults: &str) -> Vec<Drawn> {
+        let mut spec = spec_of(&format!(
+            "[[groups]]\nid = \"a\"\ninstances = {{ count = 9 }}\n[[groups]]\nid = \"b\"\ninstances = {{ count = 3 }}\n{faults}"
+        ));
+        spec.seed = seed;
+        draw(&spec)
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_and_no_one_dies_twice() {
+        let third = "[[faults]]\nat = \"1s\"\ndo = \"kill\"\nof = [\"a\"]\nshare = 0.34\n";
+        let text = third.repeat(4);
+        let first = drawn(7, &text);
+        assert_eq!(first, drawn(7, &text));
+        assert_ne!(first, drawn(8, &text));
+        let hit: Vec<u32> = first.iter().flat_map(|fault| fault.hit.iter().map(|hit| hit.0)).collect();
+        assert_eq!(first.iter().map(|fault| fault.hit.len()).collect::<Vec<_>>(), [3, 3, 3, 0]);
+        let once: std::collections::BTreeSet<u32> = hit.iter().copied().collect();
+        assert_eq!(once, (0..9).collect());
+    }
+
+    #[test]
+    fn sides_are_as_listed_or_drawn_evenly() {
+        let sides = |text: &str| {
+            let fault = drawn(1, &format!("[[faults]]\nat = \"1s\"\ndo = \"partition\"\n{text}\n")).remove(0);
+            fault.hit.into_iter().map(|(_, side)| side).collect::<Vec<_>>()
+        };
+        assert_eq!(sides("sides = [[\"b\"], [\"a/0\", \"a/1\"]]"), [1, 1, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0]);
+        let drawn = sides("sides = 3");
+        assert_eq!((0..3).map(|side| drawn.iter().filter(|&&s| s == side).count()).collect::<Vec<_>>(), [4, 4, 4]);
+        let apart = sides("share = 0.25");
+        assert_eq!(apart.iter().filter(|&&side| side == 0).count(), 3);
+    }
+}
