@@ -29,7 +29,7 @@ enum Phase {
 /// The faults of a run.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    faults: Vec<(Drawn, Phase)>,
+    list: Vec<(Drawn, Phase)>,
     orders: Vec<mpsc::Sender<Order>>,
     shared: Arc<Shared>,
     breaks: Breaks,
@@ -47,12 +47,12 @@ impl Faults {
             Trigger::Start | Trigger::Barrier(_) => None,
         });
         let stages = stages.collect();
-        let faults = faults.into_iter().map(|fault| (fault, Phase::Waiting)).collect();
-        Self { faults, orders, shared, breaks: Breaks::default(), begun: false, stages, look: false }
+        let list = faults.into_iter().map(|fault| (fault, Phase::Waiting)).collect();
+        Self { list, orders, shared, breaks: Breaks::default(), begun: false, stages, look: false }
     }
 
     fn trigger(&mut self, now: Instant, is_it: impl Fn(&Trigger) -> bool) {
-        for (fault, phase) in &mut self.faults {
+        for (fault, phase) in &mut self.list {
             if *phase == Phase::Waiting && is_it(&fault.trigger) {
                 *phase = Phase::Due(now + fault.delay);
             }
@@ -86,7 +86,7 @@ impl Faults {
 
     /// When to call [`Self::go_on`] next, at the latest.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let times = self.faults.iter().filter_map(|(_, phase)| match phase {
+        let times = self.list.iter().filter_map(|(_, phase)| match phase {
             Phase::Due(at) | Phase::On(at) => Some(*at),
             Phase::Waiting | Phase::Done => None,
         });
@@ -106,7 +106,7 @@ impl Faults {
         }
         // Ends come first: a link that one fault restores may be broken by the next at the same moment.
         let mut due: Vec<(Instant, bool, usize)> = Vec::new();
-        for (number, (_, phase)) in self.faults.iter().enumerate() {
+        for (number, (_, phase)) in self.list.iter().enumerate() {
             match phase {
                 Phase::On(at) if *at <= now => due.push((*at, false, number)),
                 Phase::Due(at) if *at <= now => due.push((*at, true, number)),
@@ -120,7 +120,7 @@ impl Faults {
     }
 
     fn begin(&mut self, number: usize, now: Instant, state: &mut State) {
-        let fault = self.faults[number].0.clone();
+        let fault = self.list[number].0.clone();
         let mut hit = fault.hit.clone();
         hit.retain(|(label, _)| state.is_running(*label));
         let missed = fault.hit.len() - hit.len();
@@ -150,7 +150,7 @@ impl Faults {
         if fault.action.needs_hosts() {
             self.break_links();
         }
-        self.faults[number].1 = fault.lasts.map_or(Phase::Done, |lasts| Phase::On(now + lasts));
+        self.list[number].1 = fault.lasts.map_or(Phase::Done, |lasts| Phase::On(now + lasts));
         let healed: Vec<usize> = match &fault.action {
             Action::Heal => self.partitions_on().collect(),
             Action::Kill(_) | Action::Pause(_) | Action::Resume(_) | Action::Partition(_) | Action::Degrade { .. } => {
@@ -159,7 +159,7 @@ impl Faults {
         };
         state.fault_began(label, fault.action.word(), &hit, text);
         for healed in healed {
-            self.faults[healed].1 = Phase::Done;
+            self.list[healed].1 = Phase::Done;
             state.told.push_back(EventKind::FaultEnded { fault: number_of(healed) });
         }
         if missed > 0 {
@@ -176,11 +176,11 @@ impl Faults {
     fn partitions_on(&self) -> impl Iterator<Item = usize> {
         let on =
             |(fault, phase): &(Drawn, Phase)| matches!((&fault.action, phase), (Action::Partition(_), Phase::On(_)));
-        self.faults.iter().enumerate().filter(move |(_, it)| on(it)).map(|(number, _)| number)
+        self.list.iter().enumerate().filter(move |(_, it)| on(it)).map(|(number, _)| number)
     }
 
     fn end(&mut self, number: usize, state: &mut State) {
-        let (fault, phase) = &mut self.faults[number];
+        let (fault, phase) = &mut self.list[number];
         *phase = Phase::Done;
         let label = number_of(number);
         match &fault.action {
@@ -193,7 +193,7 @@ impl Faults {
             // These do not last.
             Action::Kill(_) | Action::Resume(_) | Action::Heal => {}
         }
-        if self.faults[number].0.action.needs_hosts() {
+        if self.list[number].0.action.needs_hosts() {
             self.break_links();
         }
         state.told.push_back(EventKind::FaultEnded { fault: label });
@@ -216,7 +216,7 @@ impl Faults {
 
     /// Notes the faults that never came.
     pub(crate) fn finish(&self, state: &mut State) {
-        for (number, (fault, phase)) in self.faults.iter().enumerate() {
+        for (number, (fault, phase)) in self.list.iter().enumerate() {
             let waited_for = match (phase, &fault.trigger) {
                 (Phase::Due(_), _) => "its time".to_owned(),
                 (Phase::Waiting, Trigger::Start) => "the start of all instances".to_owned(),

@@ -249,18 +249,15 @@ async fn stopped(stop: &mut watch::Receiver<Asked>) -> Asked {
 /// Stops all processes of an instance, or lets them go on.
 async fn hold(group: Pid, host: Option<&SharedHost>, pause: bool) -> Result<(), String> {
     let what = if pause { "paused" } else { "resumed" };
-    let outcome = match host {
+    let outcome = if let Some(host) = host {
         // The host's own init must go on, so it is what stops the others.
-        Some(host) => {
-            let host = Arc::clone(host);
-            let asked =
-                tokio::task::spawn_blocking(move || host.lock().unwrap_or_else(PoisonError::into_inner).hold(pause));
-            asked.await.map_err(|error| error.to_string()).flatten()
-        }
-        None => {
-            let signal = if pause { Signal::SIGSTOP } else { Signal::SIGCONT };
-            killpg(group, signal).map_err(|error| error.to_string())
-        }
+        let host = Arc::clone(host);
+        let asked =
+            tokio::task::spawn_blocking(move || host.lock().unwrap_or_else(PoisonError::into_inner).hold(pause));
+        asked.await.map_err(|error| error.to_string()).flatten()
+    } else {
+        let signal = if pause { Signal::SIGSTOP } else { Signal::SIGCONT };
+        killpg(group, signal).map_err(|error| error.to_string())
     };
     outcome.map_err(|why| format!("it could not be {what}: {why}"))
 }

@@ -72,7 +72,7 @@ mod tests {
     /// Mean and standard deviation in milliseconds, and the correlation of neighbours.
     fn measure(distribution: Distribution, rho: f64) -> (f64, f64, f64) {
         let shape = Shape {
-            latency: Duration::from_millis(1000),
+            latency: Duration::from_secs(1),
             jitter: Duration::from_millis(100),
             distribution,
             jitter_correlation: rho,

@@ -167,7 +167,9 @@ pub fn draw(spec: &RunSpec) -> Vec<Drawn> {
                             }
                         }
                         let rest = u32::try_from(sides.len()).unwrap_or(u32::MAX);
-                        side_of.iter_mut().for_each(|side| *side = side.or(Some(rest)));
+                        for side in &mut side_of {
+                            *side = side.or(Some(rest));
+                        }
                     }
                     Sides::Drawn(sides) => {
                         let mut order = everyone.clone();
@@ -177,7 +179,7 @@ pub fn draw(spec: &RunSpec) -> Vec<Drawn> {
                         }
                     }
                     Sides::Apart(selection) => {
-                        side_of.iter_mut().for_each(|side| *side = Some(1));
+                        side_of.fill(Some(1));
                         for label in choose(selection, &spec.groups, &mut dice, &[]) {
                             side_of[label as usize] = Some(0);
                         }

@@ -156,13 +156,13 @@ fn sides(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Sides> {
             None
         }
         (None, Some(_)) => Some(Sides::Apart(selection(r, fields))),
-        (Some(At { value: Value::Int(n), line }), None) => match u32::try_from(*n) {
-            Ok(sides @ 2..) => Some(Sides::Drawn(sides)),
-            _ => {
+        (Some(At { value: Value::Int(n), line }), None) => {
+            let sides = u32::try_from(*n).ok().filter(|sides| *sides >= 2);
+            if sides.is_none() {
                 r.problem(*line, format!("`sides` in {} is not 2 or more", fields.place), None);
-                None
             }
-        },
+            sides.map(Sides::Drawn)
+        }
         (Some(At { value: Value::List(items), .. }), None) => {
             let sides = items.iter().map(|item| members(r, item, "sides", &fields.place)).collect();
             Some(Sides::Listed(sides))

@@ -269,9 +269,7 @@ instances = { min = 1, max = 100, default = 1 }
         let manifest = Manifest::parse("manifest.toml", MANIFEST).expect("a good manifest");
         let composition = Composition::parse("c.toml", &format!("{head}{rest}")).expect("TOML");
         let specs = resolve(&manifest, "p".as_ref(), &composition, &Wish::default());
-        specs
-            .map(|mut specs| specs.remove(0))
-            .map_err(|problems| problems.iter().map(|problem| problem.to_string()).collect())
+        specs.map(|mut specs| specs.remove(0)).map_err(|problems| problems.iter().map(ToString::to_string).collect())
     }
 
     pub(crate) fn spec_of(rest: &str) -> RunSpec {
