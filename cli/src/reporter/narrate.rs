@@ -208,14 +208,17 @@ fn fault_words(fault: u32, action: &str, hit: &[(InstanceId, u32)], text: Option
     let sides = hit.iter().map(|(_, side)| side + 1).max().unwrap_or(0);
     if sides > 1 {
         let sizes = (0..sides).map(|side| hit.iter().filter(|(_, own)| *own == side).count().to_string());
-        words.push_str(&format!(" into sides of {}", sizes.collect::<Vec<_>>().join(" and ")));
+        words += " into sides of ";
+        words += &sizes.collect::<Vec<_>>().join(" and ");
     } else if !hit.is_empty() {
         let names: Vec<String> = hit.iter().take(SHOWN).map(|(id, _)| id.to_string()).collect();
         let more = if hit.len() > SHOWN { ", …" } else { "" };
-        words.push_str(&format!(" of {} ({}{more})", count(hit.len() as u64, "instance"), names.join(", ")));
+        let all = count(hit.len() as u64, "instance");
+        words += &[" of ", &all, " (", &names.join(", "), more, ")"].concat();
     }
     if let Some(text) = text {
-        words.push_str(&format!(": {}", short(text, 200)));
+        words += ": ";
+        words += &short(text, 200);
     }
     words
 }

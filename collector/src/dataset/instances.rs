@@ -28,7 +28,7 @@ struct Told {
 /// What the runner said of a fault on schedule.
 #[derive(Debug, Clone)]
 struct Fault {
-    fault: u32,
+    number: u32,
     action: String,
     line: u32,
     start: i64,
@@ -104,13 +104,13 @@ impl Instances {
             (EventKind::FaultBegan { fault, action, hit, text }, _) => {
                 let mut hit: Vec<_> = hit.iter().filter_map(|(id, side)| Some((self.number(id)?, *side))).collect();
                 hit.sort_unstable();
-                let (fault, action, text) = (*fault, action.clone(), text.clone());
+                let (number, action, text) = (*fault, action.clone(), text.clone());
                 if let Some(start) = ts {
-                    self.faults.push(Fault { fault, action, line, start, end: None, hit, text });
+                    self.faults.push(Fault { number, action, line, start, end: None, hit, text });
                 }
             }
             (EventKind::FaultEnded { fault }, _) => {
-                let open = self.faults.iter_mut().rev().find(|it| it.fault == *fault && it.end.is_none());
+                let open = self.faults.iter_mut().rev().find(|it| it.number == *fault && it.end.is_none());
                 if let Some(open) = open {
                     open.end = ts;
                 }
@@ -293,7 +293,7 @@ impl Instances {
             let mut row = |instance: Option<u32>, side: Option<u32>| {
                 rows.row(self.events_file, fault.line)
                     .put(instance)
-                    .put(fault.fault)
+                    .put(fault.number)
                     .put(fault.action.as_str())
                     .put(fault.start)
                     .put(fault.end)
