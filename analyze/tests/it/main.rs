@@ -9,6 +9,8 @@ mod dataset;
 #[cfg(test)]
 mod graph;
 #[cfg(test)]
+mod lookups;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod stats;
