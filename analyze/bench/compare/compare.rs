@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p tg-analyze --bench compare -- bootstrap DIR   2 x 1 million values; bootstrap.py does the same from DIR
-//! cargo bench -p tg-analyze --bench compare -- alarms          1,000 comparisons of the same with itself, by repeats
+//! cargo bench -p tg-analyze --bench compare -- alarms [N M]    1,000 comparisons of sides of one kind, by repeats
 //! cargo bench -p tg-analyze --bench compare -- power           how often stated effects are found, by repeats
 //! ```
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement, which prints and may stop")]
@@ -21,7 +21,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bootstrap", dir] => measure(Path::new(dir)),
-        ["alarms"] => alarms(),
+        ["alarms"] => alarms(&[(1, 1), (2, 2), (3, 3), (5, 5), (10, 10), (10, 1), (10, 3)]),
+        ["alarms", base, new] => alarms(&[(base.parse().unwrap(), new.parse().unwrap())]),
         ["power"] => power(),
         _ => println!("one of: bootstrap DIR, alarms, power"),
     }
@@ -66,10 +67,10 @@ fn options(seed: u64, effect: f64) -> CompareOptions {
 }
 
 /// Pairs of sides of the same kind; a false alarm is any verdict but same and unclear in any of the nine rows.
-fn alarms() {
+fn alarms(repeats: &[(u32, u32)]) {
     println!("variance  runs a side  effect  false alarms of 1,000  rows called same");
     for (name, variance) in [("calm", CALM), ("rough", ROUGH)] {
-        for (base, new) in [(1, 1), (2, 2), (3, 3), (5, 5), (10, 10), (10, 1), (10, 3)] {
+        for &(base, new) in repeats {
             // An effect of 0 takes away the protection that the smallest effect of interest gives.
             for effect in [0.05, 0.0] {
                 let (mut found, mut same, mut rows) = (0, 0, 0);

@@ -16,11 +16,13 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// B. Welch's test ("The generalization of Student's problem when several different population variances are
-    /// involved", 1947), which lets the variances differ. A side of one value borrows the variance of the other, as in
-    /// Student's test; with one value on either side there is no test.
+    /// The more careful of two tests: B. Welch's ("The generalization of Student's problem when several different
+    /// population variances are involved", 1947), which lets the variances differ, and Student's, which does not.
+    /// Welch's alone finds too much far out in the tail where one side has few values and the other many; Student's
+    /// alone where the side with few values is the one that varies more. A side of one value leaves Student's only;
+    /// with one value on either side there is no test.
     ///
-    /// Where no value differs from the others of its side the test would be sure of anything: then `p` is that of the
+    /// Where no value differs from the others of its side the tests would be sure of anything: then `p` is that of the
     /// exchange of sides, 2 among all ways to part the values.
     pub(super) fn compare(first: &[f64], second: &[f64]) -> Option<Self> {
         let (n, m) = (first.len() as f64, second.len() as f64);
@@ -30,19 +32,25 @@ impl Means {
         let (mean_a, square_a) = moments(first);
         let (mean_b, square_b) = moments(second);
         let difference = mean_b - mean_a;
-        let (variance, freedom) = if first.len() == 1 || second.len() == 1 {
-            let freedom = n + m - 2.0;
-            ((square_a + square_b) / freedom * (1.0 / n + 1.0 / m), freedom)
-        } else {
-            let (a, b) = (square_a / (n - 1.0) / n, square_b / (m - 1.0) / m);
-            (a + b, (a + b).powi(2) / (a * a / (n - 1.0) + b * b / (m - 1.0)))
+        let most = n + m - 2.0;
+        let of = |variance: f64, freedom: f64| {
+            let error = variance.sqrt();
+            Self { difference, error, freedom, p: two_sided(difference / error, freedom) }
         };
-        let error = variance.sqrt();
-        if error <= 1e-12 * mean_a.abs().max(mean_b.abs()) || error == 0.0 {
+        let student_variance = (square_a + square_b) / most * (1.0 / n + 1.0 / m);
+        if student_variance.sqrt() <= 1e-12 * mean_a.abs().max(mean_b.abs()) {
             let p = if difference == 0.0 { 1.0 } else { (2.0 / ways(first.len(), second.len())).min(1.0) };
-            return Some(Self { difference, error: 0.0, freedom: n + m - 2.0, p });
+            return Some(Self { difference, error: 0.0, freedom: most, p });
         }
-        Some(Self { difference, error, freedom, p: two_sided(difference / error, freedom) })
+        let student = of(student_variance, most);
+        if first.len() == 1 || second.len() == 1 {
+            return Some(student);
+        }
+        let (a, b) = (square_a / (n - 1.0) / n, square_b / (m - 1.0) / m);
+        let welch = of(a + b, (a + b).powi(2) / (a * a / (n - 1.0) + b * b / (m - 1.0)));
+        let half = |one: &Self| quantile(0.975, one.freedom) * one.error;
+        let wider = if half(&student) > half(&welch) { student } else { welch };
+        Some(Self { p: student.p.max(welch.p), ..wider })
     }
 
     /// The interval that holds the true difference with this confidence.
@@ -193,6 +201,17 @@ mod tests {
         // Newcombe's table: 56/70 less 48/80 lies between 0.0524 and 0.3339.
         let found = newcombe((48.0, 80.0), (56.0, 70.0));
         assert!((found.low - 0.0524).abs() < 5e-5 && (found.high - 0.3339).abs() < 5e-5, "{found:?}");
+    }
+
+    #[test]
+    fn the_more_careful_test_counts() {
+        // The few values lie close together by chance: Welch's test is surer than Student's.
+        let many = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        let found = Means::compare(&many, &[7.0, 7.01, 7.02]).unwrap();
+        assert!((found.freedom - 9.0).abs() < 1e-12 && found.error > 1.4, "{found:?}");
+        // The few vary most: Student's would be surer.
+        let found = Means::compare(&[1.0, 1.01, 1.02, 1.03, 1.04, 1.05], &[0.0, 4.0]).unwrap();
+        assert!(found.freedom < 1.1 && found.p > 0.5, "{found:?}");
     }
 
     #[test]

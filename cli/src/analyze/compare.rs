@@ -141,11 +141,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         seed: args.seed,
         ..CompareOptions::default()
     };
-    let comparison = if base.datasets.is_empty() {
-        None
-    } else {
-        Some(compare(&read(&base, &wanted)?, &read(&new, &wanted)?, &options))
-    };
+    let both = |wanted: &Wanted| Ok::<_, Failure>(compare(&read(&base, wanted)?, &read(&new, wanted)?, &options));
+    let mut comparison = if base.datasets.is_empty() { None } else { Some(both(&wanted)?) };
+    // Plans need not say which way their metrics are better, and the others are better than none.
+    if comparison.as_ref().is_some_and(|one| one.rows.is_empty()) && args.metric.is_empty() && !args.all {
+        let mut other = both(&Wanted { detail: Detail::All, ..wanted })?;
+        if !other.rows.is_empty() {
+            let text = "there are no operations, and no metric says which way is better: all metrics are compared, and \
+                        none can be worse";
+            other.warnings.push(text.to_owned());
+            comparison = Some(other);
+        }
+    }
     let mut checked = Vec::new();
     if !args.assert.is_empty() {
         let exact = args.assert.iter().map(|one| one.name.clone()).collect();

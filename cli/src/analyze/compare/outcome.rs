@@ -132,6 +132,11 @@ impl Outcome {
             }
             return Err(failure.hint("--force takes the numbers as they are"));
         }
+        let mut rows = self.comparison.iter().flat_map(|one| &one.rows);
+        if self.fail_on == Some(FailOn::Worse) && rows.all(|row| row.key.better.is_none()) {
+            let failure = Failure::new(Exit::NoData, "nothing that was compared can be worse");
+            return Err(failure.hint("a metric says which way is better when it is recorded with a direction"));
+        }
         let mut exit = Exit::Ok;
         for one in self.checked.iter().filter(|one| !one.holds) {
             let found = one.found.map_or("there is no value".to_owned(), |found| {
