@@ -61,7 +61,7 @@ impl Means {
 }
 
 /// E. Wilson's interval for a share ("Probable inference, the law of succession, and statistical inference", 1927), 95 %.
-pub(super) fn wilson(ones: f64, n: f64) -> Interval {
+pub(crate) fn wilson(ones: f64, n: f64) -> Interval {
     const Z: f64 = 1.959_963_984_540_054;
     let share = ones / n;
     let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);

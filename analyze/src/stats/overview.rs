@@ -1,9 +1,9 @@
 //! The screen as a whole.
 
 use polars::prelude::col;
-use tg_model::table::{METRICS, NOTES};
+use tg_model::table::{METRICS, NOTES, QUERIES};
 
-use super::{head, metrics};
+use super::{head, metrics, operations};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
@@ -17,6 +17,8 @@ pub struct StatsOptions {
     pub metrics: Vec<String>,
     /// How much of the metrics.
     pub detail: Detail,
+    /// How many peers a lookup is to return, for its recall; nothing leaves lookups unscored.
+    pub k: Option<u32>,
 }
 
 /// How much of the metrics to show.
@@ -29,13 +31,13 @@ pub enum Detail {
     All,
 }
 
-/// Statistics of a run: head, outcomes by group, failures, metrics by name and group.
+/// Statistics of a run: head, outcomes by group, failures, operations, metrics by name and group.
 pub fn stats(dataset: &Dataset, options: &StatsOptions) -> Result<Report, AnalyzeError> {
     let run = Run::read(dataset)?;
     let instances = Instance::read_all(dataset)?;
-    if instances.is_empty() && !dataset.has(&METRICS)? {
+    if instances.is_empty() && !dataset.has(&METRICS)? && !dataset.has(&QUERIES)? {
         return Err(AnalyzeError::NoData(format!(
-            "the dataset in `{}` knows neither instances nor metrics",
+            "the dataset in `{}` knows neither instances nor operations nor metrics",
             dataset.dir().display()
         )));
     }
@@ -50,6 +52,12 @@ pub fn stats(dataset: &Dataset, options: &StatsOptions) -> Result<Report, Analyz
     let failures = head::failures(&instances);
     if !failures.rows.is_empty() {
         report.sections.push(Section::Table(failures));
+    }
+    if let Some(table) = operations::table(dataset, &instances, options.k)? {
+        report.sections.push(Section::Table(table));
+    }
+    if let Some(table) = operations::failures(dataset)? {
+        report.sections.push(Section::Table(table));
     }
     let found = metrics::read(dataset, &instances)?;
     let table = metrics::table(&found, options, &mut report);

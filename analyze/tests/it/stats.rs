@@ -142,7 +142,7 @@ fn patterns_choose_metrics_and_detail_adds_measures() {
     let written = Written::new().instances(&[("a", 1, "ok")]).table(&table::METRICS, &metrics(&rows));
     let dataset = Dataset::open(written.path()).unwrap();
     let count = |metrics: &[&str], detail| {
-        let options = StatsOptions { metrics: metrics.iter().map(|&one| one.to_owned()).collect(), detail };
+        let options = StatsOptions { metrics: metrics.iter().map(|&one| one.to_owned()).collect(), detail, k: None };
         table(&stats(&dataset, &options).unwrap(), "metrics").rows.len()
     };
     assert_eq!(count(&[], Detail::Main), 2);
@@ -177,4 +177,42 @@ fn empty_tables_give_a_screen() {
     let written = Written::new().instances(&[]).table(&table::METRICS, &metrics(&[]));
     let report = ask(&written);
     assert!(table(&report, "outcomes").rows.is_empty() && table(&report, "metrics").rows.is_empty());
+}
+
+/// Operations: (instance, operation, time, status).
+fn queries(rows: &[(u32, &str, Option<i64>, &str)]) -> DataFrame {
+    df!(
+        "query_id" => (0_u64..).take(rows.len()).collect::<Vec<_>>(),
+        "instance" => rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+        "op" => rows.iter().map(|row| row.1).collect::<Vec<_>>(),
+        "duration_ns" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
+        "status" => rows.iter().map(|row| row.3).collect::<Vec<_>>(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn operations_count_those_without_a_time_and_set_impossible_times_apart() {
+    let mut rows: Vec<(u32, &str, Option<i64>, &str)> = (1..=8).map(|i| (0, "get", Some(i * 10), "done")).collect();
+    rows.extend([(0, "get", None, "incomplete"), (0, "get", Some(-5), "error")]);
+    rows.extend([(1, "put", None, "incomplete"), (9, "put", Some(7), "done")]);
+    let written = Written::new().instances(&[("a", 1, "ok"), ("b", 1, "ok")]).table(&table::QUERIES, &queries(&rows));
+    let report = ask(&written);
+    let operations = table(&report, "operations");
+    let cell = |row: usize, key: &str| {
+        operations.rows[row][operations.columns.iter().position(|column| column.key == key).unwrap()].clone()
+    };
+    let ns = |value| Cell::Number(value, Unit::Nanos);
+    assert_eq!((cell(0, "n"), cell(0, "done"), cell(0, "no_time")), (Cell::Count(10), Cell::Count(8), Cell::Count(1)));
+    assert_eq!((cell(0, "negative_time"), cell(0, "duration_p50_ns")), (Cell::Count(1), ns(45.0)));
+    assert_eq!(cell(0, "success_interval"), "49.0–94.3 %".into());
+    // Rows are by operation and group; an instance that nobody knows is not left out.
+    let keys: Vec<Cell> = operations.rows.iter().map(|row| row[1].clone()).collect();
+    assert_eq!(keys, ["a", "(unknown)", "b"].map(Cell::from));
+    assert_eq!((cell(1, "duration_p99_ns"), cell(2, "duration_p50_ns")), (ns(7.0), Cell::Absent));
+    assert_eq!((cell(2, "success_ratio"), cell(2, "dials_mean")), (Cell::ratio(0.0), Cell::Absent));
+    assert_eq!(table(&report, "failed_operations").rows.len(), 3);
+
+    let empty = Written::new().instances(&[("a", 1, "ok")]).table(&table::QUERIES, &queries(&[]));
+    assert!(table(&ask(&empty), "operations").rows.is_empty());
 }

@@ -15,6 +15,7 @@ Examples:
   tg analyze stats latest
   tg analyze stats latest --metric 'rtt*' --metric '*.p95'
   tg analyze stats latest --all
+  tg analyze stats latest --k 20 --table operations
   tg analyze stats latest --table metrics --format csv -o metrics.csv
   tg analyze stats ./somewhere/dataset --format json | jq .metrics
 
@@ -28,12 +29,15 @@ pub(crate) struct Args {
     /// Diagnostics and every measure of histograms and timers too.
     #[arg(long)]
     all: bool,
+    /// Score lookups against the true state of the run: how many peers a lookup is to return.
+    #[arg(long, value_name = "N")]
+    k: Option<u32>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let detail = if args.all { Detail::All } else { Detail::Main };
-    let options = StatsOptions { metrics: args.metric, detail };
+    let options = StatsOptions { metrics: args.metric, detail, k: args.k };
     answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
 }

@@ -137,3 +137,39 @@ fn wrong_questions_are_answered_with_what_to_do() {
         assert!(done.stderr.contains(why), "{}", done.stderr);
     }
 }
+
+#[test]
+fn the_table_of_operations_is_that_of_the_generator() {
+    let home = Home::new();
+    let dataset = collected(&home);
+    let done = home.tg(["analyze", "stats", &dataset, "--k", "8", "--format", "json"]);
+    done.expect(0);
+    let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
+    let text = std::fs::read(fixture("dht-lookups.truth.json")).expect("the fixture");
+    let truth: Value = serde_json::from_slice(&text).expect("the fixture is JSON");
+    let rows = report["operations"].as_array().expect("rows");
+    for (op, key) in [
+        ("find_peer", "*/find_peer/"),
+        ("find_providers", "*/find_providers/providers"),
+        ("get_closest_peers", "*/gcp/"),
+        ("provide", "*/provide/"),
+    ] {
+        let rows: Vec<&Value> = rows.iter().filter(|row| row["op"] == op).collect();
+        let sum = |column: &str| rows.iter().filter_map(|row| row[column].as_f64()).sum::<f64>();
+        let wanted = &truth["queries"][key];
+        near(sum("n"), &wanted["lookups"], op);
+        near(sum("done"), &wanted["success"], op);
+        // One group alone asked for these, so that the generator's percentiles are those of the row.
+        if let ("find_peer" | "provide", [row]) = (op, &rows[..]) {
+            for share in ["p50", "p95", "p99"] {
+                let found = row[&format!("duration_{share}_ns")].as_f64().expect("a time");
+                near(found, &wanted["duration_ns_all"]["type7"][share], op);
+            }
+            for hops in ["total_hops", "hops_for_closest"] {
+                near(row[&format!("{hops}_mean")].as_f64().expect("hops"), &wanted["hops"][hops]["mean"], op);
+                let p95 = row[&format!("{hops}_p95")].as_f64().expect("hops");
+                near(p95, &wanted["hops"][hops]["type7"]["p95"], op);
+            }
+        }
+    }
+}
