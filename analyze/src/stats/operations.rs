@@ -59,8 +59,9 @@ pub(super) fn table(dataset: &Dataset, instances: &[Instance], k: Option<u32>) -
                 times.push(frame::floats(&rows, &format!("{time}_{name}"))?);
             }
         }
-        let mut efforts = Vec::new();
+        let (mut efforts, mut measured) = (Vec::new(), Vec::new());
         for effort in EFFORTS {
+            measured.push(count(&format!("{effort}_n"))?);
             efforts.push(frame::floats(&rows, &format!("{effort}_mean"))?);
             efforts.push(frame::floats(&rows, &format!("{effort}_p95"))?);
         }
@@ -81,6 +82,7 @@ pub(super) fn table(dataset: &Dataset, instances: &[Instance], k: Option<u32>) -
                 Cell::Count(negative[at].unwrap_or(0)),
             ]);
             row.extend(times.iter().map(|time| number(time[at], Unit::Nanos)));
+            row.extend(measured.iter().map(|n| Cell::from(n[at])));
             row.extend(efforts.iter().map(|effort| number(effort[at], Unit::None)));
             let share = match (dials[at], failed[at]) {
                 (Some(dials), Some(failed)) if dials > 0 => Some(failed as f64 / dials as f64),
@@ -122,6 +124,7 @@ fn aggregates() -> Vec<Expr> {
         all.extend(SHARES.map(share));
     }
     for effort in EFFORTS {
+        all.push(col(effort).count().alias(format!("{effort}_n")));
         all.push(col(effort).mean().alias(format!("{effort}_mean")));
         all.push(col(effort).quantile(lit(0.95), QuantileMethod::Linear).alias(format!("{effort}_p95")));
     }
@@ -157,6 +160,7 @@ fn columns() -> Vec<Column> {
             columns.push(if visible { Column::when_used(&key, &heading) } else { Column::hidden(&key) });
         }
     }
+    columns.extend(EFFORTS.map(|effort| Column::hidden(&format!("{effort}_n"))));
     for (effort, title) in EFFORTS.into_iter().zip(["hops", "to closest", "requests", "dials"]) {
         columns.push(Column::when_used(&format!("{effort}_mean"), title));
         let p95 = format!("{effort}_p95");
