@@ -7,12 +7,11 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::{
-    DataFrame, DataType, Expr, LazyFrame, PolarsResult, QuantileMethod, SortMultipleOptions, col, len, lit,
-};
+use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PolarsResult, SortMultipleOptions, col, len, lit};
 use tg_model::table::METRICS;
 
 use super::overview::{Detail, StatsOptions};
+use super::percentile::Percentile;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
@@ -77,7 +76,7 @@ struct Series {
 const KEYS: [&str; 6] = ["source", "name", "type", "measure", "unit", "dir"];
 
 /// Summarises the metrics table.
-pub(super) fn read(dataset: &Dataset, instances: &[Instance]) -> Result<Found, AnalyzeError> {
+pub(super) fn read(dataset: &Dataset, instances: &[Instance], rule: Percentile) -> Result<Found, AnalyzeError> {
     let sizes = group_sizes(instances);
     let Some(scan) = dataset.scan(&METRICS)? else { return Ok(Found { sizes, ..Found::default() }) };
     let groups: BTreeMap<u32, &str> = instances.iter().map(|one| (one.number, one.group.as_str())).collect();
@@ -93,8 +92,8 @@ pub(super) fn read(dataset: &Dataset, instances: &[Instance]) -> Result<Found, A
             .filter(is_point().not())
             .group_by(KEYS.iter().chain(["raw_name", "instance"].iter()).map(|&name| col(name)).collect::<Vec<_>>())
             .agg([col("value").sort_by(moment, last).last()]);
-        let mut series = summarise(points, &groups)?;
-        series.extend(summarise(aggregates, &groups)?);
+        let mut series = summarise(points, &groups, rule)?;
+        series.extend(summarise(aggregates, &groups, rule)?);
         series.sort_by(order);
         Ok(Found { writers, sizes: sizes.clone(), series })
     };
@@ -109,9 +108,9 @@ fn group_frame(groups: &BTreeMap<u32, &str>, writers: &BTreeSet<u32>) -> PolarsR
     Ok(polars::prelude::IntoLazy::lazy(frame))
 }
 
-fn summarise(values: LazyFrame, groups: &LazyFrame) -> PolarsResult<Vec<Series>> {
+fn summarise(values: LazyFrame, groups: &LazyFrame, rule: Percentile) -> PolarsResult<Vec<Series>> {
     let finite = || col("value").filter(col("value").is_finite());
-    let percentile = |share: f64, name: &str| finite().quantile(lit(share), QuantileMethod::Linear).alias(name);
+    let percentile = |share: f64, name: &str| rule.of(finite(), share, name);
     let keys: Vec<Expr> = KEYS.iter().chain(["group"].iter()).map(|&name| col(name)).collect();
     let rows = values
         .join(groups.clone(), [col("instance")], [col("instance")], polars::prelude::JoinArgs::default())

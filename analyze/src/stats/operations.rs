@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use polars::prelude::{Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsResult, QuantileMethod, col, len, lit};
+use polars::prelude::{
+    Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, PolarsResult, SortMultipleOptions, col, len, lit,
+};
 use tg_model::table::QUERIES;
 
+use super::percentile::Percentile;
 use crate::compare::student::wilson;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
@@ -36,11 +39,16 @@ pub(super) fn with_groups(dataset: &Dataset, instances: &[Instance]) -> Result<O
 
 /// One row for each operation, group that asked, and group of keys; nothing if the run recorded no operations.
 ///
-/// Percentiles are exact, of type 7, over the operations that have a time which is not negative. With `k`, lookups are
+/// Percentiles are exact, by the rule given, over the operations that have a time which is not negative. With `k`, lookups are
 /// scored against the true state of the run, and the means of recall and displacement are theirs.
-pub(super) fn table(dataset: &Dataset, instances: &[Instance], k: Option<u32>) -> Result<Option<Table>, AnalyzeError> {
+pub(super) fn table(
+    dataset: &Dataset,
+    instances: &[Instance],
+    k: Option<u32>,
+    rule: Percentile,
+) -> Result<Option<Table>, AnalyzeError> {
     let Some(rows) = with_groups(dataset, instances)? else { return Ok(None) };
-    let rows = rows.group_by(KEYS.map(col)).agg(aggregates()).sort(KEYS, Default::default());
+    let rows = rows.group_by(KEYS.map(col)).agg(aggregates(rule)).sort(KEYS, SortMultipleOptions::default());
     let rows = dataset.collect(&QUERIES, rows)?;
     let scores = match k {
         Some(k) => scores(dataset, k)?,
@@ -106,7 +114,7 @@ pub(super) fn table(dataset: &Dataset, instances: &[Instance], k: Option<u32>) -
     Ok(Some(table))
 }
 
-fn aggregates() -> Vec<Expr> {
+fn aggregates(rule: Percentile) -> Vec<Expr> {
     let total = || col("duration_ns");
     let mut all = vec![
         len().alias("n"),
@@ -118,15 +126,13 @@ fn aggregates() -> Vec<Expr> {
     ];
     for time in TIMES {
         let real = || col(time).filter(col(time).gt_eq(lit(0)));
-        let share = |(name, share): (&str, f64)| {
-            real().quantile(lit(share), QuantileMethod::Linear).alias(format!("{time}_{name}"))
-        };
+        let share = |(name, share): (&str, f64)| rule.of(real(), share, &format!("{time}_{name}"));
         all.extend(SHARES.map(share));
     }
     for effort in EFFORTS {
         all.push(col(effort).count().alias(format!("{effort}_n")));
         all.push(col(effort).mean().alias(format!("{effort}_mean")));
-        all.push(col(effort).quantile(lit(0.95), QuantileMethod::Linear).alias(format!("{effort}_p95")));
+        all.push(rule.of(col(effort), 0.95, &format!("{effort}_p95")));
     }
     all
 }
@@ -248,7 +254,8 @@ pub(super) fn failures(dataset: &Dataset) -> Result<Option<Table>, AnalyzeError>
         Column::new("instances", "of instances"),
     ];
     let mut table = Table::new("failed_operations", "Operations that did not succeed", columns);
-    let fill = || -> PolarsResult<Vec<(u64, [String; 3], Vec<Cell>)>> {
+    type Row = (u64, [String; 3], Vec<Cell>);
+    let fill = || -> PolarsResult<Vec<Row>> {
         let texts = [frame::text(&rows, "op")?, frame::text(&rows, "status")?, frame::text(&rows, "term_reason")?];
         let counts = ["n", "no_time", "instances"].map(|name| frame::counts(&rows, name));
         let [ns, no_time, instances] = counts;

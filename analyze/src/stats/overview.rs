@@ -3,7 +3,8 @@
 use polars::prelude::col;
 use tg_model::table::{METRICS, NOTES, QUERIES};
 
-use super::{head, metrics, operations};
+use super::percentile::Percentile;
+use super::{course, head, metrics, operations, trouble};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
@@ -19,6 +20,8 @@ pub struct StatsOptions {
     pub detail: Detail,
     /// How many peers a lookup is to return, for its recall; nothing leaves lookups unscored.
     pub k: Option<u32>,
+    /// The rule of percentiles.
+    pub percentile: Percentile,
 }
 
 /// How much of the metrics to show.
@@ -53,13 +56,20 @@ pub fn stats(dataset: &Dataset, options: &StatsOptions) -> Result<Report, Analyz
     if !failures.rows.is_empty() {
         report.sections.push(Section::Table(failures));
     }
-    if let Some(table) = operations::table(dataset, &instances, options.k)? {
+    if let Some(table) = operations::table(dataset, &instances, options.k, options.percentile)? {
         report.sections.push(Section::Table(table));
     }
     if let Some(table) = operations::failures(dataset)? {
         report.sections.push(Section::Table(table));
     }
-    let found = metrics::read(dataset, &instances)?;
+    let more = [
+        trouble::hurtful_peers(dataset, &instances)?,
+        trouble::slow_instances(dataset, &instances, options.percentile)?,
+        course::stages(dataset, &instances)?,
+        course::barriers(dataset)?,
+    ];
+    report.sections.extend(more.into_iter().flatten().map(Section::Table));
+    let found = metrics::read(dataset, &instances, options.percentile)?;
     let table = metrics::table(&found, options, &mut report);
     report.sections.push(Section::Table(table));
     gaps(dataset, run.as_ref(), &instances, &found, &mut report)?;

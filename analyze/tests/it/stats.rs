@@ -4,7 +4,7 @@ use std::fs;
 
 use polars::prelude::*;
 use tg_analyze::report::{Cell, Direction, Report, Section, Table, Unit};
-use tg_analyze::stats::{Detail, StatsOptions, stats};
+use tg_analyze::stats::{Detail, Percentile, StatsOptions, stats};
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::exit::Exit;
 use tg_model::table;
@@ -142,7 +142,11 @@ fn patterns_choose_metrics_and_detail_adds_measures() {
     let written = Written::new().instances(&[("a", 1, "ok")]).table(&table::METRICS, &metrics(&rows));
     let dataset = Dataset::open(written.path()).unwrap();
     let count = |metrics: &[&str], detail| {
-        let options = StatsOptions { metrics: metrics.iter().map(|&one| one.to_owned()).collect(), detail, k: None };
+        let options = StatsOptions {
+            metrics: metrics.iter().map(|&one| one.to_owned()).collect(),
+            detail,
+            ..StatsOptions::default()
+        };
         table(&stats(&dataset, &options).unwrap(), "metrics").rows.len()
     };
     assert_eq!(count(&[], Detail::Main), 2);
@@ -215,4 +219,101 @@ fn operations_count_those_without_a_time_and_set_impossible_times_apart() {
 
     let empty = Written::new().instances(&[("a", 1, "ok")]).table(&table::QUERIES, &queries(&[]));
     assert!(table(&ask(&empty), "operations").rows.is_empty());
+}
+
+#[test]
+fn the_screen_says_who_hurt_lookups_who_was_slow_and_where_the_time_went() {
+    let n = 8_u32;
+    let second = 1_000_000_000_i64;
+    let queries = df!(
+        "query_id" => (0..u64::from(2 * n)).collect::<Vec<_>>(),
+        "instance" => (0..2 * n).map(|at| at % n).collect::<Vec<_>>(),
+        "op" => vec!["get"; 2 * n as usize],
+        "status" => (0..2 * n).map(|at| if at == 0 { "fail" } else { "done" }).collect::<Vec<_>>(),
+        "duration_ns" => (0..2 * n).map(|at| Some(second * i64::from(at % n)).filter(|_| at != 1)).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    // Peer 3 fails two lookups, peer 4 one of them twice, and an answer hurts nobody.
+    let steps = df!(
+        "query_id" => [0_u64, 1, 1, 1, 2],
+        "seq" => [0_u32, 0, 1, 2, 0],
+        "ts" => [1_i64, 1, 2, 3, 1],
+        "kind" => ["dial_error", "error", "error", "error", "receive"],
+        "peer_idx" => [3_u32, 3, 4, 4, 5],
+    )
+    .unwrap();
+    let events = df!(
+        "instance" => [0_u32, 0, 1, 1, 2],
+        "kind" => ["stage_start", "stage_end", "stage_start", "stage_end", "stage_start"],
+        "stage" => vec!["find"; 5],
+        "ts" => [second, 3 * second, 2 * second, 6 * second, 2 * second],
+    )
+    .unwrap();
+    let reached = |state: &str, waited: u64| {
+        format!(
+            "{{\"seq\":1,\"ts\":1,\"type\":\"barrier_reached\",\"state\":\"{state}\",\"target\":8,\"waited_ns\":{waited}}}"
+        )
+    };
+    let run_events = df!(
+        "seq" => [1_u64, 2, 3],
+        "ts" => [1_i64, 2, 3],
+        "type" => ["barrier_reached", "run_finished", "barrier_reached"],
+        "text" => [reached("ready", 5), "{}".to_owned(), reached("done", 70)],
+    )
+    .unwrap();
+    let written = Written::new()
+        .instances(&[("a", n, "ok")])
+        .table(&table::QUERIES, &queries)
+        .table(&table::QUERY_EVENTS, &steps)
+        .table(&table::EVENTS, &events)
+        .table(&table::RUN_EVENTS, &run_events);
+    let report = ask(&written);
+    let shown = |key: &str, columns: &[&str]| -> Vec<Vec<Cell>> {
+        let table = table(&report, key);
+        let at = |name: &&str| table.columns.iter().position(|column| column.key == *name).unwrap();
+        table.rows.iter().map(|row| columns.iter().map(|name| row[at(name)].clone()).collect()).collect()
+    };
+    assert_eq!(
+        shown("hurtful_peers", &["peer", "instance", "lookups", "dial_errors", "request_errors"]),
+        [
+            vec!["Qm3".into(), "a/3".into(), Cell::Count(2), Cell::Count(1), Cell::Count(1)],
+            vec!["Qm4".into(), "a/4".into(), Cell::Count(1), Cell::Count(0), Cell::Count(2)],
+        ]
+    );
+    let slow = shown("slow_instances", &["instance", "n", "p50_ns"]);
+    assert_eq!(slow.len(), 5);
+    assert_eq!(slow[0], [Cell::from("a/7"), Cell::Count(2), Cell::nanos(7 * second)]);
+    assert_eq!(
+        shown("stages", &["stage", "n", "unended", "p50_ns", "max_ns", "wall_ns"]),
+        [[
+            "find".into(),
+            Cell::Count(2),
+            Cell::Count(1),
+            Cell::nanos(3 * second),
+            Cell::nanos(4 * second),
+            Cell::nanos(5 * second)
+        ]]
+    );
+    assert_eq!(
+        shown("barriers", &["barrier", "target", "waited_ns"]),
+        [vec!["done".into(), Cell::Count(8), Cell::nanos(70)], vec!["ready".into(), Cell::Count(8), Cell::nanos(5)]]
+    );
+}
+
+#[test]
+fn the_rule_of_percentiles_is_the_one_that_was_asked_for() {
+    let rows: Vec<Record<'_>> =
+        (1..=10).map(|i| (0, "rtt", "point", "value", f64::from(i) * 10.0, Some("ns"), Some(-1), 5)).collect();
+    let written = Written::new().instances(&[("a", 1, "ok")]).table(&table::METRICS, &metrics(&rows));
+    for (percentile, p50, p95) in
+        [(Percentile::Type7, 55.0, 95.5), (Percentile::Nearest, 50.0, 100.0), (Percentile::Ps1, 60.0, 100.0)]
+    {
+        let options = StatsOptions { percentile, ..StatsOptions::default() };
+        let report = stats(&Dataset::open(written.path()).unwrap(), &options).unwrap();
+        let found = row(table(&report, "metrics"), "rtt", "a");
+        for (key, wanted) in [("p50", p50), ("p95", p95)] {
+            let Cell::Number(value, Unit::Nanos) = found[key] else { panic!("{:?}", found[key]) };
+            assert!((value - wanted).abs() < 1e-9, "{percentile:?} {key}: {value}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `tg analyze stats`: how the instances ended, and what their metrics say.
 
-use tg_analyze::stats::{Detail, StatsOptions};
+use tg_analyze::stats::{Detail, Percentile, StatsOptions};
 use tg_model::Exit;
 
 use super::{Source, answer};
@@ -32,12 +32,32 @@ pub(crate) struct Args {
     /// Score lookups against the true state of the run: how many peers a lookup is to return.
     #[arg(long, value_name = "N")]
     k: Option<u32>,
+    /// The rule of percentiles.
+    #[arg(long, value_enum, value_name = "RULE", default_value_t)]
+    percentile: Rule,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+/// The values of `--percentile`.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Rule {
+    /// Interpolate between ranks: type 7 of Hyndman and Fan.
+    #[default]
+    Type7,
+    /// The nearest rank.
+    Nearest,
+    /// As the scripts of Testground's DHT plan did.
+    Ps1,
+}
+
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let detail = if args.all { Detail::All } else { Detail::Main };
-    let options = StatsOptions { metrics: args.metric, detail, k: args.k };
+    let percentile = match args.percentile {
+        Rule::Type7 => Percentile::Type7,
+        Rule::Nearest => Percentile::Nearest,
+        Rule::Ps1 => Percentile::Ps1,
+    };
+    let options = StatsOptions { metrics: args.metric, detail, k: args.k, percentile };
     answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
 }

@@ -174,7 +174,7 @@ fn problems_name_the_line_of_the_file_and_not_of_the_filled_in_text() {
 
 #[test]
 fn every_action_that_cannot_be_printed_is_told() {
-    let text = "a = {{ .Env.MISSING }}\nb = {{ atoi \"x\" }}\n{{ range split .Env.LIST }}c = {{ .Env.TWO }}\n{{ end }}\n{{ $x := atoi \"y\" }}\n{{ $x }}\n";
+    let text = "a = {{ .Nope }}\nb = {{ atoi \"x\" }}\n{{ range split .Env.LIST }}c = {{ .Env.TWO }}\n{{ end }}\n{{ $x := atoi \"y\" }}\n{{ $x }}\n";
     let problems = expand("c.toml", text, &files()).expect_err("four things are wrong");
     let lines: Vec<_> = problems.iter().filter_map(|problem| problem.line).collect();
     assert_eq!(lines, [1, 2, 3, 5], "{problems:?}");
