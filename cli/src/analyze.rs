@@ -6,6 +6,7 @@ mod lookup;
 mod picture;
 mod routing;
 mod stats;
+mod which;
 
 use std::path::PathBuf;
 

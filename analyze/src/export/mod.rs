@@ -6,9 +6,10 @@ mod gexf;
 mod graphml;
 mod networks;
 mod tables;
+mod timed;
 
 pub use attributes::Attributes;
-pub use networks::{Kind, Named};
+pub use networks::{Kind, Named, When};
 
 use crate::error::AnalyzeError;
 

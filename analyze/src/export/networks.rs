@@ -1,10 +1,12 @@
 //! The networks of a run, by what joins two peers and when.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use polars::prelude::{DataType, PolarsResult, col, lit};
-use tg_model::table::{CONN_SNAPSHOTS, CONNECTIONS, ROUTING_TABLE, Table};
+use tg_model::table::{CONN_SNAPSHOTS, CONNECTIONS, PUBSUB_TRACE, ROUTING_TABLE, Table};
 
+use super::timed;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
@@ -18,13 +20,26 @@ pub enum Kind {
     Connections,
     /// An entry in a routing table, owner to entry.
     RoutingTables,
+    /// A place in the mesh of a pubsub router, for any topic: who has whom in its mesh.
+    Mesh,
 }
 
 impl Kind {
-    fn table(self) -> (&'static Table, [&'static str; 2]) {
+    /// The table of its snapshots; a mesh has none, its events stand in one.
+    fn table(self) -> &'static Table {
         match self {
-            Self::Connections => (&CONN_SNAPSHOTS, ["src_idx", "dst_idx"]),
-            Self::RoutingTables => (&ROUTING_TABLE, ["owner_idx", "entry_idx"]),
+            Self::Connections => &CONN_SNAPSHOTS,
+            Self::RoutingTables => &ROUTING_TABLE,
+            Self::Mesh => &PUBSUB_TRACE,
+        }
+    }
+
+    /// As a title begins.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Connections => "Connections",
+            Self::RoutingTables => "Routing tables",
+            Self::Mesh => "Mesh",
         }
     }
 
@@ -33,8 +48,21 @@ impl Kind {
         match self {
             Self::Connections => "conn",
             Self::RoutingTables => "rt",
+            Self::Mesh => "mesh",
         }
     }
+}
+
+/// Which of the networks of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum When {
+    /// All that there ever was, where that is known; else the last snapshot.
+    #[default]
+    Whole,
+    /// A snapshot, by its label.
+    Snapshot(String),
+    /// What there was at a time after the run's begin.
+    At(Duration),
 }
 
 /// A network with where it comes from.
@@ -51,21 +79,32 @@ pub struct Named {
 }
 
 impl Named {
-    /// The network that was asked for: of a labelled snapshot, or without one the last of the kind. Connections over
-    /// time come before snapshots of them.
-    pub fn read(dataset: &Dataset, kind: Kind, label: Option<&str>) -> Result<Self, AnalyzeError> {
+    /// The network that was asked for. The whole of the connections are those over time, or where there are none the
+    /// last snapshot of them; the whole of a mesh is everyone who was ever in it.
+    pub fn read(dataset: &Dataset, kind: Kind, when: &When) -> Result<Self, AnalyzeError> {
         let instances = Instance::read_all(dataset)?;
         let run = run_name(dataset)?;
-        if kind == Kind::Connections && label.is_none() && dataset.has(&CONNECTIONS)? {
-            let network = Network::connections(dataset, &instances)?;
-            return Ok(Self { kind, label: None, run, network });
-        }
-        let labels = labels(dataset, kind)?;
-        let Some(last) = labels.last() else {
-            let table = kind.table().0.name;
-            let dir = dataset.dir().display();
-            return Err(AnalyzeError::NoData(format!("`{dir}` has no table `{table}`: the run recorded none")));
+        let label = match (kind, when) {
+            (_, When::At(time)) => {
+                let network = timed::at(dataset, &instances, kind, *time)?;
+                return Ok(Self { kind, label: None, run, network });
+            }
+            (Kind::Mesh, When::Whole) => {
+                let network = timed::mesh(dataset, &instances, None)?;
+                return Ok(Self { kind, label: None, run, network });
+            }
+            (Kind::Mesh, When::Snapshot(_)) => {
+                return Err(AnalyzeError::Question("a mesh has no snapshots; ask for it at a time".to_owned()));
+            }
+            (Kind::Connections, When::Whole) if dataset.has(&CONNECTIONS)? => {
+                let network = Network::connections(dataset, &instances)?;
+                return Ok(Self { kind, label: None, run, network });
+            }
+            (Kind::Connections | Kind::RoutingTables, When::Whole) => None,
+            (Kind::Connections | Kind::RoutingTables, When::Snapshot(label)) => Some(label),
         };
+        let labels = labels(dataset, kind)?;
+        let Some(last) = labels.last() else { return Err(nothing(dataset, kind)) };
         let label = match label {
             None => last.clone(),
             Some(wanted) if labels.iter().any(|label| label == wanted) => wanted.to_owned(),
@@ -78,15 +117,27 @@ impl Named {
         Ok(Self { kind, label: Some(label), run, network })
     }
 
+    /// The network of every snapshot of a kind, in the order of their last records.
+    pub fn read_snapshots(dataset: &Dataset, kind: Kind) -> Result<Vec<Self>, AnalyzeError> {
+        if kind == Kind::Mesh {
+            return Err(AnalyzeError::Question("a mesh has no snapshots; ask for it at a time".to_owned()));
+        }
+        let labels = labels(dataset, kind)?;
+        if labels.is_empty() {
+            return Err(nothing(dataset, kind));
+        }
+        labels.into_iter().map(|label| Self::read(dataset, kind, &When::Snapshot(label))).collect()
+    }
+
     /// The connections and routing tables of every snapshot, and the connections over time.
     pub fn read_all(dataset: &Dataset) -> Result<Vec<Self>, AnalyzeError> {
         let mut all = Vec::new();
         if dataset.has(&CONNECTIONS)? {
-            all.push(Self::read(dataset, Kind::Connections, None)?);
+            all.push(Self::read(dataset, Kind::Connections, &When::Whole)?);
         }
         for kind in [Kind::Connections, Kind::RoutingTables] {
             for label in labels(dataset, kind)? {
-                all.push(Self::read(dataset, kind, Some(&label))?);
+                all.push(Self::read(dataset, kind, &When::Snapshot(label))?);
             }
         }
         if all.is_empty() {
@@ -98,24 +149,45 @@ impl Named {
 
     /// What a reader should know it by.
     pub fn title(&self) -> String {
-        let what = match self.kind {
-            Kind::Connections => "Connections",
-            Kind::RoutingTables => "Routing tables",
-        };
-        match &self.label {
-            Some(label) => format!("{what} of {}, snapshot {label}", self.run),
-            None => format!("{what} of {}", self.run),
+        let (what, run) = (self.kind.title(), &self.run);
+        match &self.network.source {
+            Connectivity::Snapshot(label) => format!("{what} of {run}, snapshot {label}"),
+            Connectivity::At(time) => format!("{what} of {run} after {time:?}"),
+            Connectivity::EverOpen => format!("{what} of {run}"),
         }
     }
 
     /// The name of its file without the ending: `<snapshot>-conn`, `<snapshot>-rt`. Only letters, digits, dots, dashes
     /// and underscores of a label are kept, so that no label is a path.
     pub fn stem(&self) -> String {
-        let label = self.label.as_deref().unwrap_or("all");
+        let label = match &self.network.source {
+            Connectivity::Snapshot(label) => label.clone(),
+            Connectivity::At(time) => format!("at-{time:?}"),
+            Connectivity::EverOpen => "all".to_owned(),
+        };
         let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let label: String = label.chars().take(80).map(safe).collect();
         format!("{}-{}", label.trim_start_matches('.'), self.kind.short())
     }
+}
+
+fn nothing(dataset: &Dataset, kind: Kind) -> AnalyzeError {
+    let (dir, table) = (dataset.dir().display(), kind.table().name);
+    let what = match kind {
+        Kind::Connections if matches!(dataset.has(&CONNECTIONS), Ok(true)) => {
+            return AnalyzeError::NoData(format!(
+                "`{dir}` has no table `{table}`: the run's connections are known over time and not as snapshots"
+            ));
+        }
+        Kind::Connections => {
+            return AnalyzeError::NoData(format!(
+                "the run recorded no connections: `{dir}` has neither of the tables `connections` and `conn_snapshots`"
+            ));
+        }
+        Kind::RoutingTables => "routing tables",
+        Kind::Mesh => "mesh",
+    };
+    AnalyzeError::NoData(format!("`{dir}` has no table `{table}`: the run recorded no {what}"))
 }
 
 fn run_name(dataset: &Dataset) -> Result<String, AnalyzeError> {
@@ -125,7 +197,7 @@ fn run_name(dataset: &Dataset) -> Result<String, AnalyzeError> {
 
 /// The labels of a kind in the order of their last record.
 fn labels(dataset: &Dataset, kind: Kind) -> Result<Vec<String>, AnalyzeError> {
-    let (table, _) = kind.table();
+    let table = kind.table();
     let Some(scan) = dataset.scan(table)? else { return Ok(Vec::new()) };
     let last = col("ts").cast(DataType::Int64).max().alias("last");
     let rows = dataset.collect(table, scan.group_by([col("snapshot")]).agg([last]))?;
@@ -147,8 +219,9 @@ fn snapshot(dataset: &Dataset, instances: &[Instance], kind: Kind, label: &str) 
                 pairs.extend(dump.entries.into_iter().map(|entry| (owner, entry)));
             }
         }
+        Kind::Mesh => {}
         Kind::Connections => {
-            let (table, [from, to]) = kind.table();
+            let (table, [from, to]) = (kind.table(), ["src_idx", "dst_idx"]);
             let Some(scan) = dataset.scan(table)? else { return Network::build(dataset, instances, &[], source) };
             let plan = scan.filter(col("snapshot").eq(lit(label))).select([col(from), col(to)]);
             let rows = dataset.collect(table, plan)?;
@@ -175,7 +248,7 @@ mod tests {
             network: Network {
                 nodes: Vec::new(),
                 graph: crate::graph::Graph::from_arcs(0, &[]),
-                source: Connectivity::EverOpen,
+                source: Connectivity::Snapshot(label.to_owned()),
                 connections: 0,
                 undirected_pairs: 0,
                 without_peer: 0,

@@ -28,6 +28,23 @@ pub fn degrees(csr: &Csr) -> Degrees {
 }
 
 impl Degrees {
+    /// The mean square of the degrees over their mean, κ; nothing where all degrees are 0.
+    ///
+    /// Definition: M. Molloy and B. Reed, "A critical point for random graphs with a given degree sequence", 1995: a
+    /// random graph with these degrees has a giant component if κ > 2.
+    ///
+    /// ```
+    /// use tg_analyze::graph::{Graph, degree::{degrees, percolation_threshold}};
+    /// let star = Graph::from_arcs(6, &[(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]);
+    /// let kappa = degrees(star.undirected()).molloy_reed().unwrap();
+    /// assert_eq!((kappa, percolation_threshold(kappa)), (3.0, Some(0.5)));
+    /// ```
+    pub fn molloy_reed(&self) -> Option<f64> {
+        let sum: f64 = self.of.iter().map(|&k| f64::from(k)).sum();
+        let squares: f64 = self.of.iter().map(|&k| f64::from(k) * f64::from(k)).sum();
+        (sum > 0.0).then(|| squares / sum)
+    }
+
     /// Their distribution; nothing for a graph without nodes.
     pub fn summary(&self) -> Option<Summary> {
         Summary::of(self.of.iter().map(|&degree| f64::from(degree)).collect())
@@ -82,4 +99,12 @@ impl Degrees {
         };
         counts.into_iter().map(step).collect()
     }
+}
+
+/// The share of nodes whose removal at random ends the giant component of a random graph, 1 − 1/(κ − 1); nothing where
+/// κ is 2 or less, as there is none.
+///
+/// Definition: R. Cohen et al., "Resilience of the Internet to random breakdowns", 2000.
+pub fn percolation_threshold(kappa: f64) -> Option<f64> {
+    (kappa > 2.0).then(|| 1.0 - 1.0 / (kappa - 1.0))
 }

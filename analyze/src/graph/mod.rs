@@ -12,6 +12,7 @@ mod csr;
 pub mod cut;
 pub mod degree;
 pub mod distance;
+mod evolution;
 mod network;
 pub mod pagerank;
 pub mod random;
@@ -19,10 +20,12 @@ pub mod reach;
 pub mod robustness;
 mod shape;
 mod summary;
+mod words;
 #[cfg(test)]
 mod worked;
 
 pub use csr::{Csr, Graph};
+pub use evolution::evolution;
 pub(crate) use network::Sighting;
 pub use network::{Connectivity, Network, Node};
 pub use summary::{GraphOptions, graph};

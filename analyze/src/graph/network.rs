@@ -34,10 +34,12 @@ impl Node {
 /// Where the edges come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connectivity {
-    /// Connections over time: all that were ever open.
+    /// Whatever was there at any time.
     EverOpen,
     /// A snapshot, by its label.
     Snapshot(String),
+    /// What was there at a time after the run's begin.
+    At(std::time::Duration),
 }
 
 /// A network: nodes, and a graph whose node numbers are indices into them.

@@ -1,17 +1,31 @@
 //! How the network is shaped, and what is left of it when nodes go: the sections of the report after distances.
 
+use std::collections::BTreeMap;
+
 use super::assortativity::{self, End};
+use super::betweenness::betweenness;
 use super::clustering::clustering;
 use super::components::{bow_tie, reciprocity, strong};
 use super::cores::core_numbers;
 use super::cut::cuts;
+use super::degree::{degrees, percolation_threshold};
 use super::network::{Network, Node};
+use super::random::Random;
 use super::reach::reach;
-use super::robustness::{by_degree, by_degree_adaptive, random_order, remove};
+use super::robustness::{by_degree, by_degree_adaptive, by_score, random_order, remove};
+use super::words::Words;
+use crate::export::Kind;
 use crate::report::{Cell, Column, Facts, Table};
 
 /// Beyond this many nodes reachability, whose cost grows with their square, is left out and said to be.
 const MOST_FOR_REACH: usize = 50_000;
+
+/// Groups whose removal is tried; those whose names sort first.
+const MOST_GROUPS: usize = 20;
+
+/// The betweenness by which nodes are removed takes at most so many steps (sources × arcs) and so many sources.
+const BETWEENNESS_STEPS: usize = 400_000_000;
+const BETWEENNESS_SOURCES: usize = 2048;
 
 /// Where each removed share of the nodes is looked at.
 const SHARES: [f64; 5] = [0.01, 0.05, 0.10, 0.20, 0.30];
@@ -25,9 +39,10 @@ fn ratio(value: Option<f64>) -> Cell {
 }
 
 /// Measures of the directed projection: who dialled whom.
-pub(super) fn directed_facts(network: &Network) -> Facts {
+pub(super) fn directed_facts(kind: Kind, network: &Network) -> Facts {
     let graph = &network.graph;
-    let mut facts = Facts::new("directed", "Who dialled whom, directed");
+    let words = Words::of(kind);
+    let mut facts = Facts::new("directed", words.directed);
     facts.add_with("reciprocity_ratio", "reciprocity", ratio(reciprocity(graph)), "arcs whose reverse is an arc too");
     facts.add("strong_components", "strong components", strong(graph).sizes.len());
     let tie = bow_tie(graph);
@@ -49,7 +64,7 @@ pub(super) fn directed_facts(network: &Network) -> Facts {
         ("assortativity_in_out", "assortativity in, out", End::In, End::Out),
     ] {
         let value = assortativity::by_directed_degree(graph, tail, head);
-        facts.add_with(key, title, number(value), "degree of the dialler, degree of the listener");
+        facts.add_with(key, title, number(value), words.ends);
     }
     facts
 }
@@ -75,6 +90,11 @@ pub(super) fn undirected_facts(network: &Network) -> Facts {
     let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
     let value = assortativity::by_class(both, &groups);
     facts.add_with("assortativity_group", "assortativity by group", number(value), "none where there is one group");
+    let kappa = degrees(both).molloy_reed();
+    facts.add_with("molloy_reed", "Molloy-Reed", number(kappa), "mean square of the degrees, of their mean");
+    let threshold = kappa.and_then(percolation_threshold);
+    let remark = "share of nodes whose loss at random should end the largest component; none where 2 is not exceeded";
+    facts.add_with("percolation_threshold_ratio", "expected threshold", ratio(threshold), remark);
     let cores = core_numbers(both);
     let deepest = cores.iter().copied().max();
     let within = cores.iter().filter(|&&core| Some(core) == deepest).count();
@@ -89,6 +109,20 @@ pub(super) fn undirected_facts(network: &Network) -> Facts {
     facts
 }
 
+/// The nodes by betweenness as it is at the begin, with what the order is called.
+fn by_betweenness(network: &Network, seed: u64) -> (String, Vec<u32>) {
+    let both = network.graph.undirected();
+    let most = (BETWEENNESS_STEPS / both.arcs().max(1)).clamp(64, BETWEENNESS_SOURCES);
+    if both.nodes() <= most {
+        let sources: Vec<u32> = both.ids().collect();
+        return ("by betweenness at the begin".to_owned(), by_score(&betweenness(both, &sources)));
+    }
+    let (n, k) = (u32::try_from(both.nodes()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
+    let sources = Random::new(seed).sample(n, k);
+    let name = format!("by betweenness from {k} nodes, seed {seed}");
+    (name, by_score(&betweenness(both, &sources)))
+}
+
 /// What share of the nodes stays in the largest component when nodes are removed, by the order of removal.
 pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
     let mut columns = vec![Column::new("order", "removed"), Column::new("r", "R")];
@@ -97,6 +131,7 @@ pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
         columns.push(Column::new(&format!("largest_at_{percent}pct_ratio"), &format!("{percent} % gone")));
     }
     columns.push(Column::new("below_half_ratio", "below half at"));
+    columns.push(Column::new("largest_at_end_ratio", "all of them gone"));
     let title = "Robustness: nodes left in the largest component, of all nodes, undirected";
     let mut table = Table::new("robustness", title, columns);
     let both = network.graph.undirected();
@@ -104,12 +139,23 @@ pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
         (format!("at random, seed {seed}"), random_order(both, seed)),
         ("by degree at the begin".to_owned(), by_degree(both)),
         ("by degree as it is then".to_owned(), by_degree_adaptive(both)),
+        by_betweenness(network, seed),
     ];
-    for (name, order) in orders {
+    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (at, node) in (0_u32..).zip(&network.nodes) {
+        groups.entry(node.group_or_foreign()).or_default().push(at);
+    }
+    if groups.len() < 2 {
+        groups.clear();
+    }
+    let by_group = groups.into_iter().take(MOST_GROUPS).map(|(group, of)| (format!("all of group {group}"), of));
+    for (name, order) in orders.into_iter().chain(by_group) {
         let curve = remove(both, &order);
+        let end = curve.largest.last().filter(|_| order.len() < curve.nodes);
         let mut row = vec![Cell::Text(name), number(curve.r())];
         row.extend(SHARES.map(|share| ratio(curve.at(share))));
         row.push(ratio(curve.below_half().map(|q| q as f64 / curve.nodes as f64)));
+        row.push(ratio(end.map(|&size| f64::from(size) / curve.nodes as f64)));
         table.rows.push(row);
     }
     table

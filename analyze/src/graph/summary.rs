@@ -8,10 +8,11 @@ use super::distance::{Distances, distances};
 use super::network::{Connectivity, Network};
 use super::random::Random;
 use super::shape::{directed_facts, robustness_table, undirected_facts};
+use super::words::Words;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
+use crate::export::{Kind, Named, When};
 use crate::report::{Cell, Column, Facts, Line, Report, Section, Table, Tone};
-use crate::run::{Instance, Run};
 use crate::summary::Summary;
 
 /// Beyond this many steps (nodes × arcs) distances are those from a sample of nodes.
@@ -24,33 +25,38 @@ const MOST_COMPONENTS: usize = 20;
 const MOST_MEMBERS: usize = 8;
 
 /// What to measure.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct GraphOptions {
+    /// What joins two nodes.
+    pub kind: Kind,
+    /// Which of the networks of that kind.
+    pub when: When,
     /// The seed of everything that is sampled.
     pub seed: u64,
 }
 
-/// The connection graph of a run: whether it held together, components, degrees, distances.
+impl Default for GraphOptions {
+    fn default() -> Self {
+        Self { kind: Kind::Connections, when: When::Whole, seed: 0 }
+    }
+}
+
+/// A network of a run: whether it held together, components, degrees, distances.
 pub fn graph(dataset: &Dataset, options: &GraphOptions) -> Result<Report, AnalyzeError> {
-    let instances = Instance::read_all(dataset)?;
-    let network = Network::connections(dataset, &instances)?;
-    let run = Run::read(dataset)?;
-    let title = match &run {
-        Some(run) => format!("Connections of run {}", run.id),
-        None => format!("Connections in {}", dataset.dir().display()),
-    };
-    let mut report = Report::new("graph", title);
+    let named = Named::read(dataset, options.kind, &options.when)?;
+    let mut report = Report::new("graph", named.title());
+    let (kind, network) = (named.kind, named.network);
     let parts = weak(&network.graph);
     let undirected = degrees(network.graph.undirected());
     report.headline = Some(verdict(&network, &parts, &undirected));
-    report.sections.push(Section::Facts(size_facts(&network, &parts, &undirected)));
+    report.sections.push(Section::Facts(size_facts(kind, &network, &parts, &undirected)));
     if parts.sizes.len() > 1 {
         report.sections.push(Section::Table(component_table(&network, &parts)));
     }
     report.sections.push(Section::Facts(distance_facts(&network, &parts, options.seed)));
-    report.sections.push(Section::Table(degree_table(&network, &undirected)));
+    report.sections.push(Section::Table(degree_table(kind, &network, &undirected)));
     report.sections.push(Section::Facts(undirected_facts(&network)));
-    report.sections.push(Section::Facts(directed_facts(&network)));
+    report.sections.push(Section::Facts(directed_facts(kind, &network)));
     report.sections.push(Section::Table(robustness_table(&network, options.seed)));
     notes(&network, &mut report);
     Ok(report)
@@ -78,13 +84,15 @@ fn verdict(network: &Network, parts: &Parts, undirected: &Degrees) -> Line {
     }
 }
 
-fn size_facts(network: &Network, parts: &Parts, undirected: &Degrees) -> Facts {
+fn size_facts(kind: Kind, network: &Network, parts: &Parts, undirected: &Degrees) -> Facts {
     let graph = &network.graph;
     let n = network.nodes.len();
     let mut facts = Facts::new("size", "");
+    let words = Words::of(kind);
     let source = match &network.source {
-        Connectivity::EverOpen => "every connection that was open at any time".to_owned(),
+        Connectivity::EverOpen => words.ever.to_owned(),
         Connectivity::Snapshot(label) => format!("snapshot {label}"),
+        Connectivity::At(time) => format!("{} {time:?} after the run's begin", words.at),
     };
     facts.add("source", "taken from", source);
     let foreign = network.nodes.iter().filter(|node| node.group.is_none()).count();
@@ -95,10 +103,10 @@ fn size_facts(network: &Network, parts: &Parts, undirected: &Degrees) -> Facts {
         n,
         if foreign > 0 { format!("{instances}, {foreign} foreign") } else { instances },
     );
-    facts.add_with("edges", "edges", graph.edges(), "pairs of nodes that were connected, whoever dialled");
-    facts.add_with("arcs", "arcs", graph.outbound().arcs(), "dialler to listener, each pair once");
-    facts.add_with("connections", "connections", network.connections, "repeated ones too");
-    facts.add("loops", "connections to oneself", graph.loops());
+    facts.add_with("edges", "edges", graph.edges(), words.edges);
+    facts.add_with("arcs", "arcs", graph.outbound().arcs(), format!("{}, each pair once", words.arcs));
+    facts.add_with("connections", words.links, network.connections, "repeated ones too");
+    facts.add("loops", &format!("{} to oneself", words.links), graph.loops());
     let possible = n as f64 * (n as f64 - 1.0) / 2.0;
     let density = if n > 1 { Cell::ratio(graph.edges() as f64 / possible) } else { Cell::Absent };
     facts.add_with("density_ratio", "density", density, "edges of all possible ones");
@@ -152,7 +160,7 @@ fn efficiency(network: &Network, parts: &Parts, largest: &Distances) -> Option<f
 }
 
 /// Degrees of all nodes and by group, in the three projections.
-fn degree_table(network: &Network, undirected: &Degrees) -> Table {
+fn degree_table(kind: Kind, network: &Network, undirected: &Degrees) -> Table {
     let mut table = Table::new(
         "degrees",
         "Degrees",
@@ -174,10 +182,11 @@ fn degree_table(network: &Network, undirected: &Degrees) -> Table {
     for (at, node) in network.nodes.iter().enumerate() {
         groups.entry(node.group_or_foreign()).or_default().push(at);
     }
+    let words = Words::of(kind);
     let kinds = [
         ("undirected", undirected.clone()),
-        ("out (dialled)", degrees(network.graph.outbound())),
-        ("in (was dialled)", degrees(network.graph.inbound())),
+        (words.out, degrees(network.graph.outbound())),
+        (words.inward, degrees(network.graph.inbound())),
     ];
     for (title, degrees) in &kinds {
         let all: Vec<usize> = (0..network.nodes.len()).collect();

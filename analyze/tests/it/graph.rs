@@ -1,9 +1,12 @@
 //! The connection graph of a dataset.
 
+use std::time::Duration;
+
 use polars::prelude::*;
-use tg_analyze::Dataset;
-use tg_analyze::graph::{GraphOptions, graph};
+use tg_analyze::export::{Kind, When};
+use tg_analyze::graph::{GraphOptions, evolution, graph};
 use tg_analyze::report::{Cell, Report, Section};
+use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::exit::Exit;
 use tg_model::table;
 
@@ -104,4 +107,107 @@ fn nothing_to_answer_from_is_said_and_is_not_zero() {
     assert_eq!(fact(&report, "mean_path_hops"), Cell::Absent);
     let report = ask(&Written::new().connections(&[]));
     assert_eq!(report.headline.unwrap().text, "empty: there is no node");
+}
+
+fn ask_for(written: &Written, kind: Kind, when: When) -> Result<Report, AnalyzeError> {
+    graph(&Dataset::open(written.path()).unwrap(), &GraphOptions { kind, when, seed: 0 })
+}
+
+/// So many steps of 40 ms after the begin of the run, which lasts 62.5 of them.
+fn moment(steps: i64) -> i64 {
+    1_000_000_000 + steps * 40_000_000
+}
+
+#[test]
+fn connections_are_asked_for_at_a_time_of_the_run() {
+    // In steps: 0–1 from 10 to 20; 1–2 from the begin, as nobody saw it open; 2–3 from 30, never closed.
+    let frame = df!(
+        "instance" => [0_u32, 1, 2],
+        "local_idx" => [0_u32, 1, 2],
+        "remote_idx" => [1_u32, 2, 3],
+        "direction" => [2_u32, 2, 2],
+        "open_ts" => [Some(moment(10)), None, Some(moment(30))],
+        "close_ts" => [Some(moment(20)), Some(moment(40)), None],
+    );
+    let written = Written::new().instances(&[("a", 4, "ok")]).table(&table::CONNECTIONS, &frame.unwrap());
+    let at = |written: &Written, s: u64| ask_for(written, Kind::Connections, When::At(Duration::from_millis(40 * s)));
+    for (s, edges) in [(0, 1), (9, 1), (10, 2), (19, 2), (20, 1), (30, 2), (40, 1), (60, 1)] {
+        assert_eq!(fact(&at(&written, s).unwrap(), "edges"), Cell::Count(edges), "after {s} steps");
+    }
+    assert_eq!(at(&written, 63).unwrap_err().exit(), Exit::Usage);
+    assert_eq!(fact(&ask(&written), "edges"), Cell::Count(3));
+}
+
+#[test]
+fn a_mesh_is_what_was_grafted_and_not_pruned() {
+    let frame = df!(
+        "instance" => [0_u32, 0, 1, 0, 1, 0],
+        "ts" => [1, 1, 2, 5, 7, 9].map(moment),
+        "name" => ["graft", "graft", "graft", "prune", "leave", "remove_peer"],
+        "local_idx" => [0_u32, 0, 1, 0, 1, 0],
+        "peer_idx" => [Some(1_u32), Some(2), Some(0), Some(1), None, Some(2)],
+        "topic" => ["t"; 5].into_iter().map(Some).chain([None]).collect::<Vec<_>>(),
+    );
+    let written = Written::new().instances(&[("a", 3, "ok")]);
+    let none = ask_for(&written, Kind::Mesh, When::Whole).unwrap_err();
+    assert_eq!(none.exit(), Exit::NoData);
+    let written = written.table(&table::PUBSUB_TRACE, &frame.unwrap());
+    for (s, arcs, edges) in [(0, 0, 0), (1, 2, 2), (2, 3, 2), (5, 2, 2), (7, 1, 1), (9, 0, 0)] {
+        let report = ask_for(&written, Kind::Mesh, When::At(Duration::from_millis(40 * s))).unwrap();
+        let wanted = (Cell::Count(arcs), Cell::Count(edges));
+        assert_eq!((fact(&report, "arcs"), fact(&report, "edges")), wanted, "after {s} steps");
+    }
+    assert_eq!(fact(&ask_for(&written, Kind::Mesh, When::Whole).unwrap(), "arcs"), Cell::Count(3));
+    let label = When::Snapshot("x".to_owned());
+    assert_eq!(ask_for(&written, Kind::Mesh, label).unwrap_err().exit(), Exit::Usage);
+}
+
+#[test]
+fn every_snapshot_is_a_row_with_its_turnover() {
+    let frame = df!(
+        "instance" => [0_u32, 1, 0, 0, 0, 1],
+        "snapshot" => ["z", "z", "at", "at", "at", "at"],
+        "ts" => [1_i64, 2, 8, 9, 9, 9],
+        "src_idx" => [0_u32, 1, 1, 2, 0, 3],
+        "dst_idx" => [1_u32, 2, 0, 0, 2, 2],
+    );
+    let written = Written::new().instances(&[("a", 4, "ok")]).table(&table::CONN_SNAPSHOTS, &frame.unwrap());
+    let dataset = Dataset::open(written.path()).unwrap();
+    let report = evolution(&dataset, Kind::Connections).unwrap();
+    assert_eq!(report.headline.unwrap().text, "not connected in 1 of 2 snapshots");
+    let [Section::Table(rows)] = report.sections.as_slice() else { panic!("one table") };
+    let value = |row: usize, key: &str| {
+        let at = rows.columns.iter().position(|column| column.key == key).unwrap();
+        rows.rows[row][at].clone()
+    };
+    assert_eq!((value(0, "snapshot"), value(1, "snapshot")), ("z".into(), "at".into()));
+    assert_eq!(
+        (value(0, "edges"), value(0, "isolated"), value(0, "overlap_ratio")),
+        (2_u64.into(), 1_u64.into(), Cell::Absent)
+    );
+    // From {0–1, 1–2} to {0–1, 0–2, 2–3}.
+    assert_eq!((value(1, "edges_new"), value(1, "edges_gone")), (2_u64.into(), 1_u64.into()));
+    assert_eq!(value(1, "overlap_ratio"), Cell::ratio(0.25));
+    let why = evolution(&dataset, Kind::RoutingTables).unwrap_err();
+    assert_eq!(why.exit(), Exit::NoData);
+    let why = ask_for(&written, Kind::Connections, When::Snapshot("y".to_owned())).unwrap_err();
+    assert_eq!((why.exit(), why.to_string().as_str()), (Exit::Usage, "there is no snapshot `y`: the run has z, at"));
+}
+
+#[test]
+fn a_group_that_carries_all_leaves_nothing() {
+    // b/0 is the centre of a star with five of group a.
+    let rows: Vec<_> = (0..5).map(|leaf| (leaf, 5, 2)).collect();
+    let report = ask(&Written::new().instances(&[("a", 5, "ok"), ("b", 1, "ok")]).connections(&rows));
+    assert_eq!(fact(&report, "percolation_threshold_ratio"), Cell::ratio(0.5));
+    let is_robustness = |section: &&Section| section.key() == "robustness";
+    let Some(Section::Table(table)) = report.sections.iter().find(is_robustness) else { panic!("no robustness") };
+    let last = |name: &str| {
+        let row = table.rows.iter().find(|row| row[0] == name.into()).unwrap_or_else(|| panic!("no row {name}"));
+        (row[1].clone(), row[row.len() - 1].clone())
+    };
+    assert_eq!(last("all of group b"), (Cell::Absent, Cell::ratio(1.0 / 6.0)));
+    assert_eq!(last("all of group a"), (Cell::Absent, Cell::ratio(1.0 / 6.0)));
+    let (Cell::Number(r, _), end) = last("by betweenness at the begin") else { panic!("no R") };
+    assert!((r - 5.0 / 36.0).abs() < 1e-12 && end == Cell::Absent, "{r}");
 }

@@ -1,9 +1,10 @@
 //! `tg analyze graph`: whether the network held together.
 
-use tg_analyze::graph::GraphOptions;
+use tg_analyze::graph::{GraphOptions, evolution};
 use tg_model::Exit;
 
 use super::picture::PictureArgs;
+use super::which::Which;
 use super::{Source, answer, open};
 use crate::Context;
 use crate::message::Failure;
@@ -14,16 +15,21 @@ use crate::render::OutputArgs;
 #[command(after_help = "\
 Examples:
   tg analyze graph latest
+  tg analyze graph latest --kind rt --snapshot ab
+  tg analyze graph latest --at 90s                      the connections that were open then
+  tg analyze graph latest --kind rt --all-snapshots     a row for each, with the turnover
   tg analyze graph latest --table degrees --format csv
   tg analyze graph latest --format md -o graph.md
   tg analyze graph latest --draw net.svg --colour-by betweenness
   tg analyze graph latest --draw degrees.svg --draw-kind ccdf
-  tg analyze graph latest --draw tables.svg --edges rt --at-snapshot ab
+  tg analyze graph latest --draw tables.svg --kind rt --snapshot ab
   tg analyze graph latest --export gexf -o net.gexf
   tg analyze graph latest --export dot -o graphs/       all snapshots, connections and routing tables")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    which: Which,
     /// The seed of what is left to chance: random removals, and sources where a graph is too large for exact distances.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -34,10 +40,13 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let options = GraphOptions { seed: args.seed };
     if args.picture.is_wanted() {
         let dataset = open(&args.source, context)?;
-        return args.picture.make(&dataset, args.seed, args.output.output.as_deref());
+        return args.picture.make(&dataset, &args.which, args.seed, args.output.output.as_deref());
     }
+    if args.which.is_all() {
+        return answer(&args.source, &args.output, context, |dataset| evolution(dataset, args.which.kind()));
+    }
+    let options = GraphOptions { kind: args.which.kind(), when: args.which.when(), seed: args.seed };
     answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tg_analyze::draw::{Arrangement, ColourBy, NetworkStyle, degree_ccdf, network, robustness};
-use tg_analyze::export::{Format, Kind, Named, export};
+use tg_analyze::export::{Format, Named, export};
 use tg_analyze::graph::Network;
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::Exit;
 
+use super::which::Which;
 use crate::message::Failure;
 use crate::render::publish;
 
@@ -71,16 +72,6 @@ impl ExportFormat {
     }
 }
 
-/// What joins two nodes of the network to draw or export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Edges {
-    /// Connections.
-    #[default]
-    Conn,
-    /// Entries of routing tables, owner to entry.
-    Rt,
-}
-
 /// The flags for pictures and files of networks.
 #[derive(Debug, clap::Args)]
 pub(super) struct PictureArgs {
@@ -112,12 +103,6 @@ pub(super) struct PictureArgs {
     /// Into a folder go the connections and routing tables of every snapshot: `<snapshot>-conn.dot`, `<snapshot>-rt.dot`.
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Pictures and exports")]
     export: Option<ExportFormat>,
-    /// What joins two nodes of the network that is drawn or exported.
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = "Pictures and exports")]
-    edges: Edges,
-    /// The snapshot that is drawn or exported, by its label [default: connections over time, else the last snapshot].
-    #[arg(long, value_name = "LABEL", help_heading = "Pictures and exports")]
-    at_snapshot: Option<String>,
 }
 
 /// A file ready to be written: where, and what.
@@ -130,28 +115,28 @@ impl PictureArgs {
     }
 
     /// Draws or exports.
-    pub(super) fn make(&self, dataset: &Dataset, seed: u64, output: Option<&Path>) -> Result<Exit, Failure> {
+    pub(super) fn make(
+        &self,
+        dataset: &Dataset,
+        which: &Which,
+        seed: u64,
+        output: Option<&Path>,
+    ) -> Result<Exit, Failure> {
         let failed = |error: AnalyzeError| Failure::from_error(error.exit(), &error);
         let files = match (&self.draw, self.export) {
             (Some(file), _) => {
+                which.refuse_many()?;
                 check_ending(file)?;
-                let named = Named::read(dataset, self.kind(), self.at_snapshot.as_deref()).map_err(failed)?;
+                let named = which.read(dataset).map_err(failed)?;
                 vec![(file.clone(), self.picture(&named, seed).into_bytes())]
             }
-            (None, Some(format)) => self.exported(dataset, format.format(), output)?,
+            (None, Some(format)) => Self::exported(dataset, which, format.format(), output)?,
             (None, None) => Vec::new(),
         };
         for (path, bytes) in &files {
             write(path, bytes)?;
         }
         Ok(Exit::Ok)
-    }
-
-    fn kind(&self) -> Kind {
-        match self.edges {
-            Edges::Conn => Kind::Connections,
-            Edges::Rt => Kind::RoutingTables,
-        }
     }
 
     fn picture(&self, named: &Named, seed: u64) -> String {
@@ -176,7 +161,12 @@ impl PictureArgs {
     }
 
     /// The files of an export, by name and bytes.
-    fn exported(&self, dataset: &Dataset, format: Format, output: Option<&Path>) -> Result<Vec<Ready>, Failure> {
+    fn exported(
+        dataset: &Dataset,
+        which: &Which,
+        format: Format,
+        output: Option<&Path>,
+    ) -> Result<Vec<Ready>, Failure> {
         let failed = |error: AnalyzeError| Failure::from_error(error.exit(), &error);
         let Some(output) = output else {
             return Err(Failure::new(Exit::Usage, "an export needs a file or a folder to go to")
@@ -184,6 +174,7 @@ impl PictureArgs {
         };
         let is_folder = output.is_dir() || output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
         if !is_folder {
+            which.refuse_many()?;
             if format.is_tables() {
                 return Err(Failure::new(
                     Exit::Usage,
@@ -191,7 +182,7 @@ impl PictureArgs {
                 )
                 .hint("nodes and edges go into a folder: `-o DIR/`"));
             }
-            let named = Named::read(dataset, self.kind(), self.at_snapshot.as_deref()).map_err(failed)?;
+            let named = which.read(dataset).map_err(failed)?;
             let files = export(&named, format, "network").map_err(failed)?;
             return Ok(files.into_iter().map(|file| (output.to_owned(), file.bytes)).collect());
         }
@@ -199,10 +190,7 @@ impl PictureArgs {
             Failure::new(Exit::Environment, format!("cannot make the folder `{}`", output.display())).cause(&source)
         })?;
         let mut ready: Vec<Ready> = Vec::new();
-        for named in Named::read_all(dataset).map_err(failed)? {
-            if self.at_snapshot.is_some() && named.label != self.at_snapshot {
-                continue;
-            }
+        for named in which.read_many(dataset).map_err(failed)? {
             let mut stem = named.stem();
             // Two labels may look alike once they are safe.
             let taken = |stem: &str| {
