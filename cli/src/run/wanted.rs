@@ -94,7 +94,7 @@ fn alone(args: &Args, case: Option<&str>, manifest: &Manifest) -> Result<Composi
         return Err(Failure::new(Exit::Usage, "`--run-ids` needs a composition that lists runs"));
     }
     let cases: Vec<String> = manifest.cases.iter().map(|case| format!("`{}`", case.name)).collect();
-    let case = match (case, manifest.cases.as_slice()) {
+    let case = match (case.or(manifest.default_case.as_deref()), manifest.cases.as_slice()) {
         (Some(case), _) => case.to_owned(),
         (None, [only]) => only.name.clone(),
         (None, []) => {

@@ -20,6 +20,8 @@ pub struct Manifest {
     pub default_builder: Option<String>,
     /// `[defaults] runner`.
     pub default_backend: Option<String>,
+    /// `[defaults] case`: what a run without a composition runs if it names no case.
+    pub default_case: Option<String>,
     /// More folders that a builder needs, by builder.
     pub extra_sources: BTreeMap<String, Vec<String>>,
     /// The cases, in the order of the file.
@@ -90,11 +92,12 @@ impl Manifest {
 fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
     let top = r.fields(root, None, "the manifest", TOP);
     let name = r.required(&top, "name", "name the plan: `name = \"pings\"`");
-    let (mut default_builder, mut default_backend) = (None, None);
+    let (mut default_builder, mut default_backend, mut wanted_case) = (None, None, None);
     if let Some((table, line)) = r.table(&top, "defaults") {
-        let fields = r.fields(table, line, "`[defaults]`", &["builder", "runner"]);
+        let fields = r.fields(table, line, "`[defaults]`", &["builder", "runner", "case"]);
         default_builder = r.some_text(&fields, "builder").map(|at| at.value);
         default_backend = r.some_text(&fields, "runner").map(|at| at.value);
+        wanted_case = r.some_text(&fields, "case");
     }
     // February 2020 called them strategies.
     let builders = strategies(r, &top, "build_strategies", "builders");
@@ -124,6 +127,13 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
         let hint = "add `[[testcases]]` with a `name`".to_owned();
         r.problem(None, "the manifest has no cases", Some(hint));
     }
+    let default_case = wanted_case.and_then(|wanted| {
+        if cases.iter().any(|case| case.name == wanted.value) {
+            return Some(wanted.value);
+        }
+        r.problem(wanted.line, format!("`defaults.case` names `{}`, which is no case", shown(&wanted.value)), None);
+        None
+    });
     let name = name.map(|at| at.value).unwrap_or_default();
     Manifest {
         file: r.file.to_owned(),
@@ -132,6 +142,7 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
         backends,
         default_builder,
         default_backend,
+        default_case,
         extra_sources,
         cases,
     }

@@ -179,6 +179,18 @@ fn what_is_no_toml_gives_its_lines() {
 }
 
 #[test]
+fn the_default_case_of_a_manifest_has_to_be_one() {
+    let with = |case: &str| {
+        let text = format!("name = \"p\"\n[defaults]\ncase = \"{case}\"\n[[testcases]]\nname = \"a\"\n");
+        tg_model::Manifest::parse("m.toml", &text)
+    };
+    assert_eq!(with("a").expect("a manifest").default_case.as_deref(), Some("a"));
+    let problems = with("b").expect_err("no such case");
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].to_string().starts_with("m.toml:3: `defaults.case` names `b`"), "{}", problems[0]);
+}
+
+#[test]
 fn a_manifest_reports_all_its_mistakes_too() {
     let text = "nmae = \"p\"\n[builders]\n\"exec:go\" = true\n[[testcases]]\nname = \"a\"\ninstances = { min = 5, max = 2 }\n\
                 params = { x = 5, y = { tpye = \"int\" } }\n[[testcases]]\nname = \"a\"\n[extra_sources]\nexec_go = \"../x\"\n";
