@@ -14,8 +14,8 @@ mod sample;
 mod series;
 mod setting;
 mod shape;
-mod trend;
 pub(crate) mod student;
+mod trend;
 mod verdict;
 
 pub use assertion::{Assertion, AssertionError};
