@@ -4,6 +4,7 @@ mod compare;
 mod graph;
 mod lookup;
 mod picture;
+mod queries;
 mod routing;
 mod stats;
 mod which;
@@ -28,6 +29,7 @@ Examples:
   tg analyze graph latest --format json -o graph.json
   tg analyze routing latest
   tg analyze compare 3f 9c
+  tg analyze queries latest --slowest 10
   tg analyze lookup latest
   tg analyze compare 3f 40 41 --against 9c 9d 9e --fail-on worse")]
 pub(crate) struct Args {
@@ -46,6 +48,8 @@ enum Question {
     Routing(routing::Args),
     /// Whether one configuration is better or worse than another: two runs, or two sets of repeats.
     Compare(compare::Args),
+    /// Lookups and other operations, one by one: which failed, which were slow.
+    Queries(queries::Args),
     /// How good lookups were: what they found of what was really there, and what they spent on it.
     Lookup(lookup::Args),
 }
@@ -64,6 +68,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Question::Graph(args) => graph::run(&args, context),
         Question::Routing(args) => routing::run(args, context),
         Question::Compare(args) => compare::run(&args, context),
+        Question::Queries(args) => queries::run(&args, context),
         Question::Lookup(args) => lookup::run(&args, context),
     }
 }

@@ -11,6 +11,8 @@ mod graph;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod stats;

@@ -23,7 +23,6 @@ mod node;
 pub mod outcome;
 #[cfg(feature = "plans")]
 pub mod param;
-#[cfg(feature = "plans")]
 pub mod problem;
 pub mod record;
 #[cfg(feature = "plans")]

@@ -1,0 +1,80 @@
+//! `tg analyze queries`: lookups and other operations, one by one.
+
+use tg_analyze::queries::{QueryOptions, Sort, condition, queries};
+use tg_model::Exit;
+
+use super::{Source, answer};
+use crate::Context;
+use crate::message::Failure;
+use crate::render::OutputArgs;
+
+/// What `tg analyze queries` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg analyze queries latest --failed
+  tg analyze queries latest --slowest 10
+  tg analyze queries latest --worst-recall 10 --k 8
+  tg analyze queries latest --filter 'op = find_providers and duration_ns > 2s'
+  tg analyze queries latest --filter 'instance ~ \"searchers/*\" and total_hops >= 3' --format csv -o slow.csv
+  tg analyze lookup latest 17            one of them, peer by peer
+
+A condition compares columns by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by
+`and`, `or`, `not` and parentheses. Times may be written 300ms or 2s, sizes 4KiB, shares 95%.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Only operations for which this holds.
+    #[arg(long, value_name = "CONDITION")]
+    filter: Option<String>,
+    /// Only operations that did not succeed.
+    #[arg(long)]
+    failed: bool,
+    /// The N that took longest; those that never ended come first.
+    #[arg(long, value_name = "N", conflicts_with = "worst_recall")]
+    slowest: Option<usize>,
+    /// The N that returned the smallest share of the nearest servers alive.
+    #[arg(long, value_name = "N")]
+    worst_recall: Option<usize>,
+    /// How many peers a lookup is to return, for its recall [default: 20, where recall is asked for].
+    #[arg(long, value_name = "N")]
+    k: Option<u32>,
+    /// How many to list at most.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let text = match (&args.filter, args.failed) {
+        (Some(filter), true) => Some(format!("({filter}) and status != done")),
+        (Some(filter), false) => Some(filter.clone()),
+        (None, true) => Some("status != done".to_owned()),
+        (None, false) => None,
+    };
+    // What the user wrote is read first, so that the place of a mistake is one in their own words.
+    let written = args.filter.as_deref().map(condition).transpose();
+    let (_, needs_scores) = written
+        .map_err(|error| {
+            Failure::new(Exit::Usage, format!("`--filter`: {}", error.why))
+                .note(error.text.clone())
+                .note(format!("{}^", " ".repeat(error.at)))
+        })?
+        .unzip();
+    let filter =
+        text.as_deref().map(condition).transpose().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let scores = needs_scores == Some(true) || args.worst_recall.is_some();
+    let (sort, most) = match (args.slowest, args.worst_recall) {
+        (Some(most), _) => (Sort::Slowest, Some(most)),
+        (None, Some(most)) => (Sort::WorstRecall, Some(most)),
+        (None, None) => (Sort::Number, None),
+    };
+    let options = QueryOptions {
+        filter: filter.map(|(filter, _)| filter),
+        sort,
+        limit: args.limit.into_iter().chain(most).min(),
+        k: args.k.or(scores.then_some(20)),
+    };
+    answer(&args.source, &args.output, context, |dataset| queries(dataset, &options))
+}
