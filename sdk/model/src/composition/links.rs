@@ -78,6 +78,15 @@ fn check(r: &mut Reader<'_>, fields: &Fields<'_>, link: &Link) {
             let text = format!("`loss` in {place} does not lie between `loss_between` and `loss_in_burst`");
             let hint = "the loss of a link with spells is the mean of both: `loss = 2`, `loss_burst = 8`".to_owned();
             r.problem(line("loss").or_else(|| line("loss_burst")), text, Some(hint));
+        } else if let Some(burst) = link.loss_burst {
+            // The share of packets in spells is pi; a spell begins after each good packet with pi / (1 - pi) / burst.
+            let pi = (loss - between) / (inside - between);
+            if pi / (1.0 - pi) > burst {
+                let least = (pi / (1.0 - pi)).ceil();
+                let text = format!("`loss` in {place} is more than spells of {burst} packets can lose");
+                let hint = format!("between two spells at least one packet passes: `loss_burst = {least}` or more");
+                r.problem(line("loss_burst"), text, Some(hint));
+            }
         }
     }
     if link.queueing.is_some() && fields.get("bandwidth").is_none() {

@@ -297,6 +297,10 @@ instances = { min = 1, max = 100, default = 1 }
             ("do = \"kill\"\nof = [\"a\"]", "does not say when"),
             ("at = \"1s\"\ndo = \"kill\"", "does not say whom"),
             ("at = \"1s\"", "has no `do`"),
+            (
+                "at = \"1s\"\ndo = \"degrade\"\nlink = { loss = 90, loss_burst = 1 }",
+                "more than spells of 1 packets can lose",
+            ),
             ("at = 3\ndo = \"heal\"", "`at` in `[[faults]]` is no duration"),
             ("at = \"1s\"\ndo = \"kil\"\nshare = 0.5", "`do = \"kil\"` in `[[faults]]` means nothing"),
             ("at = \"1s\"\ndo = \"kill\"\nshare = 30", "not between 0 and 1"),
