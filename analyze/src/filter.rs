@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tg_model::problem::nearest;
+use tg_model::near::nearest;
 
 use crate::glob;
 

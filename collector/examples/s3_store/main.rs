@@ -1,4 +1,5 @@
-//! Serves a small object store in memory on a loopback port and prints its address: `s3_store [PORT] [DELAY_MS]`.
+//! Serves a small object store in memory on a loopback port and prints its address:
+//! `s3_store [PORT [DELAY_MS [INSTANCES FILES BYTES]]]`. With the last three it holds a run `lab/runs/r1` of that size.
 
 mod store;
 
@@ -11,7 +12,11 @@ async fn main() -> std::io::Result<()> {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let port = numbers.first().and_then(|port| u16::try_from(*port).ok()).unwrap_or(0);
     let delay = Duration::from_millis(numbers.get(1).copied().unwrap_or(0));
-    let address = serve(Store::new(1000), Faults { delay, ..Faults::default() }, false, port).await?;
+    let store = Store::new(1000);
+    if let [instances, files, bytes] = numbers.get(2..).unwrap_or_default() {
+        fill(&store, *instances, *files, *bytes);
+    }
+    let address = serve(store, Faults { delay, ..Faults::default() }, false, port).await?;
     #[expect(clippy::print_stdout, reason = "whoever started it waits for the address")]
     {
         println!("http://{address} {} {}", store::ACCESS_KEY, store::SECRET_KEY);
@@ -19,4 +24,26 @@ async fn main() -> std::io::Result<()> {
     // Until its input ends, so that it does not outlive whoever started it.
     tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
     Ok(())
+}
+
+/// Records with numbers that do not repeat, cut to the size.
+fn fill(store: &Store, instances: u64, files: u64, bytes: u64) {
+    let size = usize::try_from(bytes).unwrap_or(0);
+    let mut state = 1_u64;
+    for instance in 0..instances {
+        for file in 0..files {
+            let mut content = String::with_capacity(size + 64);
+            while content.len() < size {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let value = state >> 33;
+                content.push_str("{\"ts\":15850000000");
+                content.push_str(&value.to_string());
+                content.push_str(",\"x\":");
+                content.push_str(&(value % 1000).to_string());
+                content.push_str("}\n");
+            }
+            content.truncate(size);
+            store.put(&format!("lab/runs/r1/g/{instance}/file{file}.ndjson"), content);
+        }
+    }
 }

@@ -18,11 +18,13 @@ pub mod link;
 pub mod manifest;
 #[cfg(feature = "plans")]
 pub mod matrix;
+pub mod near;
 #[cfg(feature = "plans")]
 mod node;
 pub mod outcome;
 #[cfg(feature = "plans")]
 pub mod param;
+#[cfg(feature = "plans")]
 pub mod problem;
 pub mod record;
 #[cfg(feature = "plans")]

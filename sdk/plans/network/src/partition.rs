@@ -40,7 +40,10 @@ pub async fn partition(env: Env) -> Result {
         tokio::pin!(waiting);
         loop {
             tokio::select! {
-                reached = &mut waiting => break drop(reached?),
+                reached = &mut waiting => {
+                    reached?;
+                    break;
+                }
                 turned = peers.turn() => turned?,
             }
         }
@@ -50,7 +53,10 @@ pub async fn partition(env: Env) -> Result {
     tokio::pin!(over);
     loop {
         tokio::select! {
-            reached = &mut over => return Ok(drop(reached?)),
+            reached = &mut over => {
+                reached?;
+                return Ok(());
+            }
             turned = peers.turn() => turned?,
         }
     }
