@@ -139,13 +139,16 @@ impl Publisher {
     /// Sends a file as it is now; gives its size.
     async fn file(&self, entry: &Entry) -> Result<u64, Failed> {
         let key = self.s3.place.key(&format!("{}/{}", self.run, entry.path()));
+        // Whoever has room has a file open, and so there are never too many.
+        let room = self.room(entry.size.min(PART)).await;
         let path = self.dir.join(&entry.locator);
         let file = Arc::new(File::open(&path).map_err(Failed::Here)?);
         let size = file.metadata().map_err(Failed::Here)?.len();
         if size > PART {
+            // Its parts take room of their own.
+            drop(room);
             return self.in_parts(&key, &file, size).await;
         }
-        let _room = self.room(size).await;
         let content = read(&file, 0, size).await?;
         let sent = content.len() as u64;
         let client = &self.s3.client;
