@@ -10,9 +10,15 @@ use tg_model::{Evidence, InstanceId, Outcome, RunEvent, RunFile, Verdict};
 use super::peers::Peers;
 use super::rows::Rows;
 use super::schema::Shape;
+use super::tree::USUAL_BUCKET;
 use crate::error::CollectError;
 use crate::read::facts::Facts;
 use crate::read::operations::MEASURED;
+
+/// What plans call the size of a bucket.
+const BUCKET_PARAMS: [&str; 3] = ["bucket_size", "k", "K"];
+/// A larger bucket is no bucket.
+const MOST_BUCKET: usize = 10_000;
 
 /// A run with more instances is no run.
 const MOST: u64 = 10_000_000;
@@ -53,6 +59,13 @@ pub(crate) struct Instances {
     /// Which instance a peer is, and the line that says so.
     owners: HashMap<String, (u32, u32, u32)>,
     places: HashMap<String, [u8; 32]>,
+    /// The size of buckets, as the first instance says that does.
+    bucket: Option<usize>,
+}
+
+fn said_bucket(facts: &Facts) -> Option<usize> {
+    let named = |key: &&str| facts.params.iter().find(|(name, _)| name == *key);
+    BUCKET_PARAMS.iter().find_map(|key| named(key)?.1.parse().ok())
 }
 
 impl Instances {
@@ -165,6 +178,7 @@ impl Instances {
                 self.owners.entry(mine.clone()).or_insert((0, 0, facts.instance));
             }
         }
+        self.bucket = facts.iter().find_map(said_bucket);
         self.facts = facts;
     }
 
@@ -215,6 +229,20 @@ impl Instances {
             (false, true) => Some("find_providers"),
             _ => None,
         }
+    }
+
+    /// How many peers a bucket of an instance's routing table has: as its parameters say, or those of any other.
+    pub(crate) fn bucket(&self, number: u32) -> usize {
+        let of_group = self.ids.get(number as usize).and_then(|id| {
+            let group = self.run.iter().flat_map(|run| &run.groups).find(|group| group.name == id.group)?;
+            BUCKET_PARAMS.iter().find_map(|key| group.params.get(*key)?.parse().ok())
+        });
+        let own = || {
+            let at = self.facts.binary_search_by_key(&number, |facts| facts.instance).ok()?;
+            said_bucket(&self.facts[at])
+        };
+        let bucket = of_group.or_else(own).or(self.bucket);
+        bucket.filter(|bucket| (1..=MOST_BUCKET).contains(bucket)).unwrap_or(USUAL_BUCKET)
     }
 
     /// Whether the plan measured operations of this kind: then one without a metric did not come to its end.

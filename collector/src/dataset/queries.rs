@@ -220,7 +220,7 @@ impl<'a> Queries<'a> {
         let id = self.next;
         self.next += 1;
         let me = self.instances.peer_of(instance, self.peers);
-        let tree = grow(&now.steps, me, now.target_kad.as_ref(), &self.peers.places);
+        let tree = grow(&now.steps, me, now.target_kad.as_ref(), &self.peers.places, self.instances.bucket(instance));
         let split = now.lookup.is_none();
         let op = now.op.as_deref().or(now.tag.as_deref()).unwrap_or("unknown");
         let status = match now.status.as_deref() {

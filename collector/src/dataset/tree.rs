@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::places::Places;
 use crate::read::peer::common_prefix;
 
-/// Where a lookup does not say which peers it settled on, it is this many of the nearest.
-const CLOSEST: usize = 20;
+/// Where a lookup does not say which peers it settled on, it is as many of the nearest as a bucket has: this many, if the
+/// run does not say how large its buckets are.
+pub(crate) const USUAL_BUCKET: usize = 20;
 
 /// What a step was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +103,7 @@ pub(crate) struct Tree {
 /// A peer that was known from the begin is at hop 1, one that was first heard of in the answer of a peer at hop `h` is
 /// at hop `h + 1`; it was heard of at hop `h`.
 #[expect(clippy::too_many_lines, reason = "one walk over the steps, whose sets each step may touch")]
-pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, places: &Places) -> Tree {
+pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, places: &Places, bucket: usize) -> Tree {
     let mut tree = Tree::default();
     let mut hop: BTreeMap<u32, u16> = BTreeMap::new();
     let mut heard: BTreeMap<u32, u16> = BTreeMap::new();
@@ -222,7 +223,7 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
     tree.peers_heard = count(heard.len());
     tree.results = count(results.len());
     tree.total_hops = answered.iter().filter_map(|peer| hop.get(peer)).max().copied();
-    tree.closest = settled.unwrap_or_else(|| nearest(&heard, &dead, target, places));
+    tree.closest = settled.unwrap_or_else(|| nearest(&heard, &dead, target, places, bucket));
     tree.hops_for_closest = tree.closest.iter().filter_map(|peer| heard.get(peer)).max().copied();
     tree.cpl_start =
         at_start.or_else(|| heard.iter().filter(|(_, hop)| **hop == 0).filter_map(|(&peer, _)| near(peer)).max());
@@ -231,7 +232,13 @@ pub(crate) fn grow(steps: &[Step], me: Option<u32>, target: Option<&[u8; 32]>, p
 }
 
 /// The peers nearest to the target among those that were heard of and did not fail.
-fn nearest(heard: &BTreeMap<u32, u16>, dead: &BTreeSet<u32>, target: Option<&[u8; 32]>, places: &Places) -> Vec<u32> {
+fn nearest(
+    heard: &BTreeMap<u32, u16>,
+    dead: &BTreeSet<u32>,
+    target: Option<&[u8; 32]>,
+    places: &Places,
+    bucket: usize,
+) -> Vec<u32> {
     let Some(target) = target else { return Vec::new() };
     let mut by_distance: Vec<([u8; 32], u32)> = heard
         .keys()
@@ -243,7 +250,7 @@ fn nearest(heard: &BTreeMap<u32, u16>, dead: &BTreeSet<u32>, target: Option<&[u8
         })
         .collect();
     by_distance.sort_unstable();
-    by_distance.truncate(CLOSEST);
+    by_distance.truncate(bucket);
     by_distance.into_iter().map(|(_, peer)| peer).collect()
 }
 
@@ -296,7 +303,7 @@ mod tests {
         // With the seeds named by the node itself, or known only by being asked.
         let with: Vec<Step> = std::iter::once(seeds).chain(rest.clone()).collect();
         for (steps, me) in [(with.as_slice(), Some(S)), (rest.as_slice(), None)] {
-            let tree = grow(steps, me, None, &Places::of(Vec::new()));
+            let tree = grow(steps, me, None, &Places::of(Vec::new()), USUAL_BUCKET);
             assert_eq!((tree.requests, tree.responses, tree.unreachable, tree.peers_heard), (4, 3, 1, 5), "{me:?}");
             assert_eq!((tree.total_hops, tree.hops_for_closest), (Some(3), Some(2)), "{me:?}");
             assert_eq!(tree.closest, [E, C, A]);
@@ -316,7 +323,7 @@ mod tests {
             step(Kind::Receive, 1, None, &[2, 3]),
             step(Kind::DialError, 3, None, &[]),
         ];
-        let tree = grow(&steps, None, places[0].as_ref(), &Places::of(places.to_vec()));
+        let tree = grow(&steps, None, places[0].as_ref(), &Places::of(places.to_vec()), USUAL_BUCKET);
         assert_eq!(tree.closest, [2, 1]);
         assert_eq!((tree.cpl_start, tree.cpl_end), (Some(0), Some(1)));
         assert_eq!((tree.dial_failures, tree.rpc_failures, tree.total_hops), (1, 0, Some(1)));

@@ -123,11 +123,22 @@ async fn operations_are_as_the_plan_measured_them() {
         let groups: BTreeMap<String, String> =
             tables["instances"].texts("instance").into_iter().zip(tables["instances"].texts("group")).collect();
         let queries = &tables["queries"];
-        let columns =
-            ["instance", "op", "key_group", "status", "duration_ns", "first_result_ns", "last_result_ns", "lookup"];
+        let columns = [
+            "instance",
+            "op",
+            "key_group",
+            "status",
+            "duration_ns",
+            "first_result_ns",
+            "last_result_ns",
+            "lookup",
+            "hops_for_closest",
+        ];
         let cells: Vec<Vec<String>> = columns.iter().map(|name| queries.texts(name)).collect();
         let mut found: BTreeMap<Operation, BTreeMap<String, Vec<i64>>> = BTreeMap::new();
         let mut lookups: BTreeMap<(String, String), u64> = BTreeMap::new();
+        // The sum of the hops at which the closest were heard of, and of how many lookups it is.
+        let mut closest: BTreeMap<(String, String), (f64, i64)> = BTreeMap::new();
         let rows = (0..queries.rows()).map(|row| cells.iter().map(|cells| cells[row].as_str()).collect::<Vec<_>>());
         for row in rows {
             let cell = |name: &str| row[columns.iter().position(|c| *c == name).expect("a column")];
@@ -136,6 +147,11 @@ async fn operations_are_as_the_plan_measured_them() {
                 continue;
             }
             let group = groups[cell("instance")].clone();
+            if let (true, Ok(hops)) = (cell("lookup") != "-", cell("hops_for_closest").parse::<f64>()) {
+                let of = closest.entry((group.clone(), tag(op).to_owned())).or_default();
+                of.0 += hops;
+                of.1 += 1;
+            }
             if cell("lookup") != "-" {
                 *lookups.entry((group.clone(), tag(op).to_owned())).or_default() += 1;
             }
@@ -158,6 +174,11 @@ async fn operations_are_as_the_plan_measured_them() {
             if group == "*" || op == "bootstrap" {
                 continue;
             }
+            let hops = &stats["hops"]["hops_for_closest"];
+            let n = hops["n"].as_i64().unwrap_or(0);
+            let all = closest.entry((group.to_owned(), tag(op).to_owned())).or_default();
+            all.0 -= hops["mean"].as_f64().unwrap_or(0.0) * n as f64;
+            all.1 -= n;
             *known.entry((group.to_owned(), tag(op).to_owned())).or_default() +=
                 stats["lookups"].as_u64().expect("a count");
             let of = found.remove(&(group.to_owned(), op.to_owned(), key_group.to_owned())).unwrap_or_default();
@@ -182,6 +203,10 @@ async fn operations_are_as_the_plan_measured_them() {
             compare("last", &stats["time_to_last_ns"]);
         }
         assert!(compared > 1, "{name}: {compared}");
+        assert!(
+            closest.values().all(|(hops, n)| hops.abs() < 1e-6 && *n == 0),
+            "{name}: hops to the closest are off by {closest:?}"
+        );
         lookups.retain(|_, n| *n > 0);
         known.retain(|_, n| *n > 0);
         assert_eq!(lookups, known, "{name}: lookups");

@@ -33,7 +33,11 @@ pub const QUERIES: Table = Table {
         may("unreachable", Kind::U32, "Peers that could not be reached or did not answer."),
         may("peers_heard", Kind::U32, "Distinct peers heard of."),
         may("total_hops", Kind::U16, "The largest hop of a peer that answered."),
-        may("hops_for_closest", Kind::U16, "The largest hop at which a peer of the final closest set was heard of."),
+        may(
+            "hops_for_closest",
+            Kind::U16,
+            "The largest hop at which a peer of the final closest set was heard of; without a set of its own, a lookup has as many of the nearest as the plan's parameter `bucket_size` or `k` says, else 20.",
+        ),
         may("hops_first_result", Kind::U16, "The hop of the first result."),
         may("cpl_start", Kind::U16, "Common prefix with the target at the begin, in bits."),
         may("cpl_end", Kind::U16, "Common prefix with the target at the end, in bits."),
