@@ -152,17 +152,18 @@ impl S3 {
         }
     }
 
-    /// The place in words.
+    /// The place in words. The same bucket by another address is the same place: what was fetched from it is kept.
     pub fn place(&self) -> String {
-        match &self.endpoint {
-            Some(endpoint) => format!("`{}` at {endpoint}", self.place),
-            None => format!("`{}`", self.place),
-        }
+        format!("`{}`", self.place)
     }
 
     /// An error that ends the work.
     pub(crate) fn failed(&self, what: &str, trouble: Trouble) -> CollectError {
-        CollectError::Source { what: what.to_owned(), place: self.place(), source: trouble.into() }
+        let place = match &self.endpoint {
+            Some(endpoint) => format!("{} at {endpoint}", self.place()),
+            None => self.place(),
+        };
+        CollectError::Source { what: what.to_owned(), place, source: trouble.into() }
     }
 
     /// Sends a request until it is answered, or refused for good, or was tried too often.
