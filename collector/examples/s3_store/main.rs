@@ -1,11 +1,14 @@
 //! Serves a small object store in memory on a loopback port and prints its address:
 //! `s3_store [PORT [DELAY_MS [INSTANCES FILES BYTES]]]`. With the last three it holds a run `lab/runs/r1` of that size.
 
+mod serve;
 mod store;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Faults, Store, serve};
+use serve::{Behind, Faults, serve};
+use store::Store;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -16,7 +19,8 @@ async fn main() -> std::io::Result<()> {
     if let [instances, files, bytes] = numbers.get(2..).unwrap_or_default() {
         fill(&store, *instances, *files, *bytes);
     }
-    let address = serve(store, Faults { delay, ..Faults::default() }, false, port).await?;
+    let faults = Faults { delay, ..Faults::default() };
+    let address = serve(Behind::Store(store.service(false)), faults, Arc::default(), port).await?;
     #[expect(clippy::print_stdout, reason = "whoever started it waits for the address")]
     {
         println!("http://{address} {} {}", store::ACCESS_KEY, store::SECRET_KEY);

@@ -4,21 +4,14 @@
 #![allow(dead_code, reason = "tests look into the store, and the program only serves it")]
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use futures_util::{TryStreamExt as _, stream};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
@@ -28,28 +21,10 @@ use s3s::dto::{
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
-use tokio::net::TcpListener;
 
 /// The keys that the store takes.
 pub(crate) const ACCESS_KEY: &str = "tg-test";
 pub(crate) const SECRET_KEY: &str = "tg-test-secret";
-
-/// What the store does wrong: each to one request in so many, by the number of the request; 0 is never.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Faults {
-    /// Every request waits this long for its answer.
-    pub(crate) delay: Duration,
-    /// Answered 503 `SlowDown`.
-    pub(crate) slow_down: u64,
-    /// Closed without an answer.
-    pub(crate) reset: u64,
-    /// Answered with half a body.
-    pub(crate) cut: u64,
-    /// Answered a little at a time.
-    pub(crate) slow: u64,
-    /// From this request on, all are closed without an answer.
-    pub(crate) dies_after: u64,
-}
 
 #[derive(Debug, Clone)]
 struct Object {
@@ -69,7 +44,6 @@ pub(crate) struct Store {
     /// Keys in one page of a listing.
     pub(crate) page: usize,
     numbers: AtomicU64,
-    requests: AtomicU64,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -103,14 +77,18 @@ impl Store {
         locked(&self.objects).get(path).map(|object| object.content.clone())
     }
 
-    /// Requests so far.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
     /// Uploads in parts that were neither completed nor given up.
     pub(crate) fn open_uploads(&self) -> usize {
         locked(&self.uploads).len()
+    }
+
+    /// What answers requests out of the store; an open one asks for no keys.
+    pub(crate) fn service(self: &Arc<Self>, open: bool) -> S3Service {
+        let mut builder = S3ServiceBuilder::new(Handle(self.clone()));
+        if !open {
+            builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        }
+        builder.build()
     }
 }
 
@@ -286,70 +264,4 @@ fn escape(key: &str) -> String {
         }
     }
     out
-}
-
-type Answer = Response<http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>>;
-
-/// Answers requests on a loopback port until the task is dropped; gives its address.
-pub(crate) async fn serve(store: Arc<Store>, faults: Faults, open: bool, port: u16) -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    let address = listener.local_addr()?;
-    let mut builder = S3ServiceBuilder::new(Handle(store.clone()));
-    if !open {
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-    }
-    let service = builder.build();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let (service, store) = (service.clone(), store.clone());
-            tokio::spawn(async move {
-                drop(socket.set_nodelay(true));
-                let answer = service_fn(move |request| answer(service.clone(), store.clone(), faults, request));
-                // A client that goes away is none of our business.
-                drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await);
-            });
-        }
-    });
-    Ok(address)
-}
-
-async fn answer(
-    service: S3Service,
-    store: Arc<Store>,
-    faults: Faults,
-    request: Request<Incoming>,
-) -> Result<Answer, std::io::Error> {
-    let number = store.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    let hit = |every: u64| every > 0 && number.is_multiple_of(every);
-    tokio::time::sleep(faults.delay).await;
-    if hit(faults.reset) || (faults.dies_after > 0 && number > faults.dies_after) {
-        return Err(std::io::Error::other("closed on purpose"));
-    }
-    if hit(faults.slow_down) {
-        let text = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>";
-        let body = Full::new(Bytes::from(text)).map_err(|error: Infallible| match error {}).boxed_unsync();
-        return Response::builder().status(503).body(body).map_err(std::io::Error::other);
-    }
-    let answer = service
-        .call(request.map(s3s::Body::from))
-        .await
-        .map_err(|error| std::io::Error::other(format!("{error:?}")))?;
-    let (head, body) = answer.into_parts();
-    if !hit(faults.cut) && !hit(faults.slow) {
-        return Ok(Response::from_parts(head, BodyExt::map_err(body, std::io::Error::other).boxed_unsync()));
-    }
-    let all = BodyExt::collect(body).await.map_err(std::io::Error::other)?.to_bytes();
-    let end = if hit(faults.cut) { all.len() / 2 } else { all.len() };
-    let pieces: Vec<Bytes> = (0..end).step_by(1 << 16).map(|at| all.slice(at..(at + (1 << 16)).min(end))).collect();
-    let cut = hit(faults.cut) && !all.is_empty();
-    let slow = hit(faults.slow);
-    let frames = stream::iter(pieces)
-        .then(move |piece| async move {
-            if slow {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(Frame::data(piece))
-        })
-        .chain(stream::iter(cut.then(|| Err(std::io::Error::other("cut on purpose")))));
-    Ok(Response::from_parts(head, StreamBody::new(frames).boxed_unsync()))
 }

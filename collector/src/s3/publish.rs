@@ -219,8 +219,9 @@ impl Publisher {
         });
         match complete.await {
             Ok(_) => Ok(sent),
-            // An answer that was lost: the upload is no more, since it is complete.
-            Err(trouble @ Trouble::NotThere(_)) => {
+            // After an answer that was lost the upload is no more, since it is complete; and some stores word their
+            // answer in their own way.
+            Err(trouble @ (Trouble::NotThere(_) | Trouble::Unclear(_))) => {
                 let head = self
                     .s3
                     .ask(|| async { client.head_object().bucket(bucket).key(key).send().await.map_err(Trouble::from) });

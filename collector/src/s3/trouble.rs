@@ -18,6 +18,9 @@ pub(crate) enum Trouble {
     /// The store cannot now, or was not reached.
     #[error("{0}")]
     Passing(String),
+    /// The store did it, and says so in words that we cannot read.
+    #[error("{0}")]
+    Unclear(String),
     /// Anything else.
     #[error("{0}")]
     Refused(String),
@@ -57,9 +60,12 @@ impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<SdkError<E, Htt
                     (404, _) => Self::NotThere(words),
                     (412, _) => Self::Changed,
                     (401 | 403, code) if code != Some("RequestTimeTooSkewed") => Self::Denied(words),
-                    (429 | 500 | 502 | 503 | 504, _) | (_, Some("RequestTimeout" | "SlowDown")) => {
+                    // Work that takes long is answered 200 before it is known how it ends.
+                    (429 | 500 | 502 | 503 | 504, _)
+                    | (_, Some("InternalError" | "RequestTimeout" | "ServiceUnavailable" | "SlowDown")) => {
                         Self::Passing(format!("the store answered {status}{words}"))
                     }
+                    (200..=299, None) => Self::Unclear(format!("the store answered {status}, and we cannot read how")),
                     _ => Self::Refused(format!("the store answered {status}{words}")),
                 }
             }

@@ -9,6 +9,9 @@ mod resume;
 mod rules;
 mod run_folder;
 mod s3;
+#[path = "../../examples/s3_store/serve.rs"]
+mod serve;
+mod server;
 mod sources;
 #[path = "../../examples/s3_store/store.rs"]
 mod store;
