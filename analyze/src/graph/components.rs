@@ -52,10 +52,11 @@ impl Parts {
 /// assert_eq!((parts.sizes, parts.of), (vec![3, 2], vec![0, 0, 0, 1, 1]));
 /// ```
 pub fn weak(graph: &Graph) -> Parts {
-    weak_of(graph.undirected())
+    parts_of(graph.undirected())
 }
 
-fn weak_of(both: &Csr) -> Parts {
+/// The same of a bare undirected projection.
+pub(super) fn parts_of(both: &Csr) -> Parts {
     const NONE: u32 = u32::MAX;
     let mut labels = vec![NONE; both.nodes()];
     let mut count = 0_u32;

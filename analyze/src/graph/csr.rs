@@ -53,6 +53,31 @@ impl Csr {
         0..u32::try_from(self.nodes()).unwrap_or(u32::MAX)
     }
 
+    /// Where the neighbours of each node begin in [`Self::ends`], and where the last ones end.
+    pub(super) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// The neighbours of all nodes, one after another.
+    pub(super) fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// What is left when only some nodes stay, given ascending; they are numbered anew in that order.
+    pub(super) fn induced(&self, nodes: &[u32]) -> Self {
+        let mut new = vec![None; self.nodes()];
+        for (at, &node) in (0_u32..).zip(nodes) {
+            new[node as usize] = Some(at);
+        }
+        let mut starts = vec![0];
+        let mut ends = Vec::new();
+        for &node in nodes {
+            ends.extend(self.of(node).iter().filter_map(|&other| new[other as usize]));
+            starts.push(ends.len());
+        }
+        Self { starts, ends }
+    }
+
     /// The same arcs the other way round.
     fn reversed(&self) -> Self {
         let n = self.nodes();
@@ -179,6 +204,14 @@ mod tests {
         );
         assert_eq!(graph.undirected().of(1), &[0, 3]);
         assert_eq!(graph.undirected().degree(2), 0);
+    }
+
+    #[test]
+    fn a_part_keeps_its_edges_under_new_numbers() {
+        let graph = Graph::from_arcs(5, &[(0, 1), (1, 3), (3, 4), (4, 1)]);
+        let part = graph.undirected().induced(&[1, 3, 4]);
+        assert_eq!(&part, Graph::from_arcs(3, &[(0, 1), (1, 2), (2, 0)]).undirected());
+        assert_eq!((graph.undirected().induced(&[]).nodes(), graph.undirected().induced(&[2, 3]).arcs()), (0, 0));
     }
 
     #[test]

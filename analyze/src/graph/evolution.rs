@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::clustering::clustering;
 use super::components::weak;
 use super::degree::degrees;
+use super::overlap::Overlap;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::export::{Kind, Named};
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone};
 
 /// An edge, by the names of its ends; nodes have other numbers in each snapshot.
-type Edges = BTreeSet<(String, String)>;
+pub(super) type Edges = BTreeSet<(String, String)>;
 
 /// Every snapshot of a kind as a row, with the turnover since the one before.
 ///
@@ -64,10 +65,9 @@ pub fn evolution(dataset: &Dataset, kind: Kind) -> Result<Report, AnalyzeError> 
             number(clustering(graph.undirected()).mean()),
         ];
         row.extend(before.as_ref().map_or([Cell::Absent, Cell::Absent, Cell::Absent], |old| {
-            let kept = old.intersection(&edges).count();
-            let either = old.len() + edges.len() - kept;
-            let overlap = (either > 0).then(|| kept as f64 / either as f64);
-            [(edges.len() - kept).into(), (old.len() - kept).into(), overlap.map_or(Cell::Absent, Cell::ratio)]
+            let found = Overlap::of(old, &edges);
+            let overlap = found.jaccard().map_or(Cell::Absent, Cell::ratio);
+            [found.second_alone.into(), found.first_alone.into(), overlap]
         }));
         table.rows.push(row);
         before = Some(edges);
@@ -82,7 +82,8 @@ pub fn evolution(dataset: &Dataset, kind: Kind) -> Result<Report, AnalyzeError> 
     Ok(report)
 }
 
-fn edges_of(named: &Named) -> Edges {
+/// The edges of a network, undirected.
+pub(super) fn edges_of(named: &Named) -> Edges {
     let (nodes, both) = (&named.network.nodes, named.network.graph.undirected());
     let name = |at: u32| nodes[at as usize].name.clone();
     let ordered = |a: String, b: String| if a < b { (a, b) } else { (b, a) };

@@ -5,20 +5,30 @@
 
 pub mod assortativity;
 pub mod betweenness;
+mod churn;
 pub mod clustering;
+mod cohesion;
 pub mod components;
+pub mod connectivity;
 pub mod cores;
 mod csr;
 pub mod cut;
 pub mod degree;
 pub mod distance;
 mod evolution;
+mod flow;
+pub mod lifetime;
+mod metric;
+pub mod modularity;
 mod network;
+mod overlap;
 pub mod pagerank;
 pub mod random;
 pub mod reach;
 pub mod robustness;
 mod shape;
+pub mod small_world;
+pub mod spectral;
 mod summary;
 mod words;
 #[cfg(test)]
@@ -26,6 +36,7 @@ mod worked;
 
 pub use csr::{Csr, Graph};
 pub use evolution::evolution;
+pub use metric::{Metric, Metrics};
 pub(crate) use network::Sighting;
 pub use network::{Connectivity, Network, Node};
 pub use summary::{GraphOptions, graph};

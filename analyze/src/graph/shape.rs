@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::assortativity::{self, End};
-use super::betweenness::betweenness;
 use super::clustering::clustering;
+use super::cohesion::Through;
 use super::components::{bow_tie, reciprocity, strong};
 use super::cores::core_numbers;
+use super::csr::Csr;
 use super::cut::cuts;
 use super::degree::{degrees, percolation_threshold};
+use super::metric::{Metric, Metrics};
 use super::network::{Network, Node};
-use super::random::Random;
 use super::reach::reach;
 use super::robustness::{by_degree, by_degree_adaptive, by_score, random_order, remove};
 use super::words::Words;
@@ -23,10 +24,6 @@ const MOST_FOR_REACH: usize = 50_000;
 /// Groups whose removal is tried; those whose names sort first.
 const MOST_GROUPS: usize = 20;
 
-/// The betweenness by which nodes are removed takes at most so many steps (sources × arcs) and so many sources.
-const BETWEENNESS_STEPS: usize = 400_000_000;
-const BETWEENNESS_SOURCES: usize = 2048;
-
 /// Where each removed share of the nodes is looked at.
 const SHARES: [f64; 5] = [0.01, 0.05, 0.10, 0.20, 0.30];
 
@@ -38,93 +35,103 @@ fn ratio(value: Option<f64>) -> Cell {
     value.map_or(Cell::Absent, Cell::ratio)
 }
 
-/// Measures of the directed projection: who dialled whom.
-pub(super) fn directed_facts(kind: Kind, network: &Network) -> Facts {
+/// Measures of the directed projection: who dialled whom; nothing if none of them is wanted.
+pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics) -> Option<Facts> {
+    let wanted = [Metric::Reciprocity, Metric::BowTie, Metric::Reachability, Metric::Assortativity];
+    metrics.has_any(&wanted).then_some(())?;
     let graph = &network.graph;
     let words = Words::of(kind);
     let mut facts = Facts::new("directed", words.directed);
-    facts.add_with("reciprocity_ratio", "reciprocity", ratio(reciprocity(graph)), "arcs whose reverse is an arc too");
-    facts.add("strong_components", "strong components", strong(graph).sizes.len());
-    let tie = bow_tie(graph);
-    facts.add_with("core_nodes", "largest of them", tie.core, "nodes that all reach one another along arcs");
-    facts.add("core_inward_nodes", "nodes that reach it", tie.inward);
-    facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
-    let small = graph.nodes() <= MOST_FOR_REACH;
-    let pairs = if small { ratio(reach(graph).pair_ratio()) } else { Cell::Absent };
-    let remark = if small {
-        "ordered pairs that a directed path joins".to_owned()
-    } else {
-        format!("not computed for more than {MOST_FOR_REACH} nodes")
-    };
-    facts.add_with("reachable_pairs_ratio", "reachable pairs", pairs, remark);
-    for (key, title, tail, head) in [
-        ("assortativity_out_in", "assortativity out, in", End::Out, End::In),
-        ("assortativity_out_out", "assortativity out, out", End::Out, End::Out),
-        ("assortativity_in_in", "assortativity in, in", End::In, End::In),
-        ("assortativity_in_out", "assortativity in, out", End::In, End::Out),
-    ] {
-        let value = assortativity::by_directed_degree(graph, tail, head);
-        facts.add_with(key, title, number(value), words.ends);
+    if metrics.has(Metric::Reciprocity) {
+        let value = ratio(reciprocity(graph));
+        facts.add_with("reciprocity_ratio", "reciprocity", value, "arcs whose reverse is an arc too");
     }
-    facts
+    if metrics.has(Metric::BowTie) {
+        facts.add("strong_components", "strong components", strong(graph).sizes.len());
+        let tie = bow_tie(graph);
+        facts.add_with("core_nodes", "largest of them", tie.core, "nodes that all reach one another along arcs");
+        facts.add("core_inward_nodes", "nodes that reach it", tie.inward);
+        facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
+    }
+    if metrics.has(Metric::Reachability) {
+        let small = graph.nodes() <= MOST_FOR_REACH;
+        let pairs = if small { ratio(reach(graph).pair_ratio()) } else { Cell::Absent };
+        let remark = if small {
+            "ordered pairs that a directed path joins".to_owned()
+        } else {
+            format!("not computed for more than {MOST_FOR_REACH} nodes")
+        };
+        facts.add_with("reachable_pairs_ratio", "reachable pairs", pairs, remark);
+    }
+    if metrics.has(Metric::Assortativity) {
+        for (key, title, tail, head) in [
+            ("assortativity_out_in", "assortativity out, in", End::Out, End::In),
+            ("assortativity_out_out", "assortativity out, out", End::Out, End::Out),
+            ("assortativity_in_in", "assortativity in, in", End::In, End::In),
+            ("assortativity_in_out", "assortativity in, out", End::In, End::Out),
+        ] {
+            let value = assortativity::by_directed_degree(graph, tail, head);
+            facts.add_with(key, title, number(value), words.ends);
+        }
+    }
+    Some(facts)
 }
 
-/// Measures of the undirected projection: who was connected to whom.
-pub(super) fn undirected_facts(network: &Network) -> Facts {
+/// Measures of the undirected projection: who was connected to whom; nothing if none of them is wanted.
+pub(super) fn undirected_facts(network: &Network, metrics: &Metrics) -> Option<Facts> {
+    let wanted = [Metric::Clustering, Metric::Assortativity, Metric::Percolation, Metric::Cores, Metric::Cuts];
+    metrics.has_any(&wanted).then_some(())?;
     let both = network.graph.undirected();
-    let n = both.nodes() as f64;
     let mut facts = Facts::new("shape", "Shape, undirected");
+    if metrics.has(Metric::Clustering) {
+        add_clustering(both, &mut facts);
+    }
+    if metrics.has(Metric::Assortativity) {
+        let value = assortativity::by_degree(both);
+        facts.add_with("assortativity", "assortativity", number(value), "by degree; none where all degrees are equal");
+        let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
+        let value = assortativity::by_class(both, &groups);
+        facts.add_with("assortativity_group", "assortativity by group", number(value), "none where there is one group");
+    }
+    if metrics.has(Metric::Percolation) {
+        let kappa = degrees(both).molloy_reed();
+        facts.add_with("molloy_reed", "Molloy-Reed", number(kappa), "mean square of the degrees, of their mean");
+        let threshold = kappa.and_then(percolation_threshold);
+        let remark =
+            "share of nodes whose loss at random should end the largest component; none where 2 is not exceeded";
+        facts.add_with("percolation_threshold_ratio", "expected threshold", ratio(threshold), remark);
+    }
+    if metrics.has(Metric::Cores) {
+        let cores = core_numbers(both);
+        let deepest = cores.iter().copied().max();
+        let within = cores.iter().filter(|&&core| Some(core) == deepest).count();
+        facts.add_with("degeneracy", "degeneracy", deepest, format!("{within} nodes are in the innermost core"));
+    }
+    if metrics.has(Metric::Cuts) {
+        let found = cuts(both);
+        let names: Vec<&str> =
+            found.articulations.iter().take(5).map(|&node| network.nodes[node as usize].name.as_str()).collect();
+        let more = if found.articulations.len() > names.len() { ", …" } else { "" };
+        let listed = format!("{}{more}", names.join(", "));
+        facts.add_with("articulation_points", "articulation points", found.articulations.len(), listed);
+        facts.add_with("bridges", "bridges", found.bridges.len(), "edges that alone join two parts");
+    }
+    Some(facts)
+}
+
+fn add_clustering(both: &Csr, facts: &mut Facts) {
+    let n = both.nodes() as f64;
     let found = clustering(both);
     let by_chance = (both.nodes() > 1).then(|| both.arcs() as f64 / (n * (n - 1.0)));
     let beside = by_chance.map_or(String::new(), |chance| format!("a random graph of this density has {chance:.3}"));
     facts.add_with("clustering", "clustering", number(found.mean()), beside);
-    facts.add_with(
-        "transitivity",
-        "transitivity",
-        number(found.transitivity()),
-        "paths of two edges that a third closes",
-    );
+    let remark = "paths of two edges that a third closes";
+    facts.add_with("transitivity", "transitivity", number(found.transitivity()), remark);
     facts.add("triangles", "triangles", found.triangles);
-    let value = assortativity::by_degree(both);
-    facts.add_with("assortativity", "assortativity", number(value), "by degree; none where all degrees are equal");
-    let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
-    let value = assortativity::by_class(both, &groups);
-    facts.add_with("assortativity_group", "assortativity by group", number(value), "none where there is one group");
-    let kappa = degrees(both).molloy_reed();
-    facts.add_with("molloy_reed", "Molloy-Reed", number(kappa), "mean square of the degrees, of their mean");
-    let threshold = kappa.and_then(percolation_threshold);
-    let remark = "share of nodes whose loss at random should end the largest component; none where 2 is not exceeded";
-    facts.add_with("percolation_threshold_ratio", "expected threshold", ratio(threshold), remark);
-    let cores = core_numbers(both);
-    let deepest = cores.iter().copied().max();
-    let within = cores.iter().filter(|&&core| Some(core) == deepest).count();
-    facts.add_with("degeneracy", "degeneracy", deepest, format!("{within} nodes are in the innermost core"));
-    let found = cuts(both);
-    let names: Vec<&str> =
-        found.articulations.iter().take(5).map(|&node| network.nodes[node as usize].name.as_str()).collect();
-    let more = if found.articulations.len() > names.len() { ", …" } else { "" };
-    let listed = format!("{}{more}", names.join(", "));
-    facts.add_with("articulation_points", "articulation points", found.articulations.len(), listed);
-    facts.add_with("bridges", "bridges", found.bridges.len(), "edges that alone join two parts");
-    facts
-}
-
-/// The nodes by betweenness as it is at the begin, with what the order is called.
-fn by_betweenness(network: &Network, seed: u64) -> (String, Vec<u32>) {
-    let both = network.graph.undirected();
-    let most = (BETWEENNESS_STEPS / both.arcs().max(1)).clamp(64, BETWEENNESS_SOURCES);
-    if both.nodes() <= most {
-        let sources: Vec<u32> = both.ids().collect();
-        return ("by betweenness at the begin".to_owned(), by_score(&betweenness(both, &sources)));
-    }
-    let (n, k) = (u32::try_from(both.nodes()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
-    let sources = Random::new(seed).sample(n, k);
-    let name = format!("by betweenness from {k} nodes, seed {seed}");
-    (name, by_score(&betweenness(both, &sources)))
 }
 
 /// What share of the nodes stays in the largest component when nodes are removed, by the order of removal.
-pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
+pub(super) fn robustness_table(network: &Network, seed: u64, through: &Through) -> Table {
     let mut columns = vec![Column::new("order", "removed"), Column::new("r", "R")];
     for share in SHARES {
         let percent = share * 100.0;
@@ -135,11 +142,15 @@ pub(super) fn robustness_table(network: &Network, seed: u64) -> Table {
     let title = "Robustness: nodes left in the largest component, of all nodes, undirected";
     let mut table = Table::new("robustness", title, columns);
     let both = network.graph.undirected();
+    let by_betweenness = match through.sources {
+        None => "by betweenness at the begin".to_owned(),
+        Some(k) => format!("by betweenness from {k} nodes, seed {seed}"),
+    };
     let orders = [
         (format!("at random, seed {seed}"), random_order(both, seed)),
         ("by degree at the begin".to_owned(), by_degree(both)),
         ("by degree as it is then".to_owned(), by_degree_adaptive(both)),
-        by_betweenness(network, seed),
+        (by_betweenness, by_score(&through.scores)),
     ];
     let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for (at, node) in (0_u32..).zip(&network.nodes) {

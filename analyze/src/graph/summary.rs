@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::churn::lifetime_facts;
+use super::cohesion::{Through, central_table, cohesion_facts};
 use super::components::{Parts, weak};
 use super::degree::{Degrees, degrees};
 use super::distance::{Distances, distances};
-use super::network::{Connectivity, Network};
+use super::metric::{Metric, Metrics};
+use super::network::Network;
+use super::overlap::overlap_facts;
 use super::random::Random;
 use super::shape::{directed_facts, robustness_table, undirected_facts};
 use super::words::Words;
@@ -33,33 +37,80 @@ pub struct GraphOptions {
     pub when: When,
     /// The seed of everything that is sampled.
     pub seed: u64,
+    /// Which metrics.
+    pub metrics: Metrics,
 }
 
 impl Default for GraphOptions {
     fn default() -> Self {
-        Self { kind: Kind::Connections, when: When::Whole, seed: 0 }
+        Self { kind: Kind::Connections, when: When::Whole, seed: 0, metrics: Metrics::default() }
     }
 }
 
-/// A network of a run: whether it held together, components, degrees, distances.
+/// A network of a run: whether it held together, and the metrics that are wanted.
 pub fn graph(dataset: &Dataset, options: &GraphOptions) -> Result<Report, AnalyzeError> {
     let named = Named::read(dataset, options.kind, &options.when)?;
     let mut report = Report::new("graph", named.title());
-    let (kind, network) = (named.kind, named.network);
+    let (kind, network, metrics) = (named.kind, &named.network, &options.metrics);
     let parts = weak(&network.graph);
     let undirected = degrees(network.graph.undirected());
-    report.headline = Some(verdict(&network, &parts, &undirected));
-    report.sections.push(Section::Facts(size_facts(kind, &network, &parts, &undirected)));
-    if parts.sizes.len() > 1 {
-        report.sections.push(Section::Table(component_table(&network, &parts)));
+    report.headline = Some(verdict(network, &parts, &undirected));
+    if metrics.has(Metric::Size) {
+        report.sections.push(Section::Facts(size_facts(kind, network, &parts, &undirected)));
     }
-    report.sections.push(Section::Facts(distance_facts(&network, &parts, options.seed)));
-    report.sections.push(Section::Table(degree_table(kind, &network, &undirected)));
-    report.sections.push(Section::Facts(undirected_facts(&network)));
-    report.sections.push(Section::Facts(directed_facts(kind, &network)));
-    report.sections.push(Section::Table(robustness_table(&network, options.seed)));
-    notes(&network, &mut report);
+    if metrics.has(Metric::Components) && (parts.sizes.len() > 1 || metrics.names(Metric::Components)) {
+        report.sections.push(Section::Table(component_table(network, &parts)));
+    }
+    if metrics.has(Metric::Distances) {
+        report.sections.push(Section::Facts(distance_facts(network, &parts, options.seed)));
+    }
+    if metrics.has(Metric::Degrees) {
+        report.sections.push(Section::Table(degree_table(kind, network, &undirected)));
+    }
+    report.sections.extend(undirected_facts(network, metrics).map(Section::Facts));
+    report.sections.extend(cohesion_facts(network, &parts, metrics, options.seed).map(Section::Facts));
+    report.sections.extend(directed_facts(kind, network, metrics).map(Section::Facts));
+    let through = metrics
+        .has_any(&[Metric::Betweenness, Metric::Robustness])
+        .then(|| Through::of(network.graph.undirected(), options.seed));
+    report.sections.extend(central_table(network, metrics, through.as_ref()).map(Section::Table));
+    if let Some(through) = through.filter(|_| metrics.has(Metric::Robustness)) {
+        report.sections.push(Section::Table(robustness_table(network, options.seed, &through)));
+    }
+    if metrics.has(Metric::Lifetimes) {
+        report.sections.extend(lifetimes(dataset, kind, metrics)?.map(Section::Facts));
+    }
+    if metrics.has(Metric::Overlap) {
+        report.sections.extend(overlap(dataset, &named, options)?.map(Section::Facts));
+    }
+    notes(network, &mut report);
     Ok(report)
+}
+
+/// Lifetimes, where connections over time are known; that they are not is an error only to whoever asked by name.
+fn lifetimes(dataset: &Dataset, kind: Kind, metrics: &Metrics) -> Result<Option<Facts>, AnalyzeError> {
+    let named = metrics.names(Metric::Lifetimes);
+    if kind != Kind::Connections {
+        let why = "`lifetimes` are those of connections: ask with `--kind conn`";
+        return if named { Err(AnalyzeError::Question(why.to_owned())) } else { Ok(None) };
+    }
+    let found = lifetime_facts(dataset)?;
+    if found.is_none() && named {
+        let dir = dataset.dir().display();
+        return Err(AnalyzeError::NoData(format!(
+            "`{dir}` has no table `connections`: nobody knows how long one lasted"
+        )));
+    }
+    Ok(found)
+}
+
+/// The overlap, where both graphs are known; that they are not is an error only to whoever asked by name.
+fn overlap(dataset: &Dataset, named: &Named, options: &GraphOptions) -> Result<Option<Facts>, AnalyzeError> {
+    match overlap_facts(dataset, named, &options.when) {
+        Ok(facts) => Ok(Some(facts)),
+        Err(AnalyzeError::NoData(_) | AnalyzeError::Question(_)) if !options.metrics.names(Metric::Overlap) => Ok(None),
+        Err(why) => Err(why),
+    }
 }
 
 fn plural(n: usize, one: &str, many: &str) -> String {
@@ -89,12 +140,7 @@ fn size_facts(kind: Kind, network: &Network, parts: &Parts, undirected: &Degrees
     let n = network.nodes.len();
     let mut facts = Facts::new("size", "");
     let words = Words::of(kind);
-    let source = match &network.source {
-        Connectivity::EverOpen => words.ever.to_owned(),
-        Connectivity::Snapshot(label) => format!("snapshot {label}"),
-        Connectivity::At(time) => format!("{} {time:?} after the run's begin", words.at),
-    };
-    facts.add("source", "taken from", source);
+    facts.add("source", "taken from", Words::source(kind, &network.source));
     let foreign = network.nodes.iter().filter(|node| node.group.is_none()).count();
     let instances = plural(n - foreign, "of this run", "of this run");
     facts.add_with(

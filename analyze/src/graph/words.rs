@@ -1,5 +1,6 @@
 //! What nodes, edges and arcs are called, by what joins two nodes.
 
+use super::network::Connectivity;
 use crate::export::Kind;
 
 /// The words of a report for one kind of network.
@@ -60,6 +61,16 @@ impl Words {
                 directed: "Who has whom in its mesh, directed",
                 ends: "degree of the owner, degree of the member",
             },
+        }
+    }
+
+    /// From what a network was taken.
+    pub(super) fn source(kind: Kind, source: &Connectivity) -> String {
+        let words = Self::of(kind);
+        match source {
+            Connectivity::EverOpen => words.ever.to_owned(),
+            Connectivity::Snapshot(label) => format!("snapshot {label}"),
+            Connectivity::At(time) => format!("{} {time:?} after the run's begin", words.at),
         }
     }
 }

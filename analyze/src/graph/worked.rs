@@ -3,10 +3,13 @@
 use super::assortativity::by_degree as assortativity;
 use super::betweenness::betweenness;
 use super::clustering::clustering;
+use super::connectivity::{edge_connectivity, vertex_connectivity};
 use super::cores::core_numbers;
 use super::cut::cuts;
 use super::distance::distances;
+use super::modularity::modularity;
 use super::robustness::{by_degree, remove};
+use super::spectral::{algebraic_connectivity, spectral_gap, spectral_radius};
 use super::{Graph, components};
 
 type Arcs = Vec<(u32, u32)>;
@@ -50,6 +53,9 @@ fn two_fours() -> Arcs {
 /// betweenness, articulation points, bridges, R by static degree, global efficiency.
 type Row = (usize, usize, u32, f64, f64, f64, u64, Option<f64>, u32, f64, usize, usize, Option<f64>, f64);
 
+/// Algebraic connectivity, spectral gap, vertex connectivity, edge connectivity.
+type Knit = (f64, f64, u32, u32);
+
 fn near(what: &str, name: &str, value: Option<f64>, wanted: Option<f64>) {
     match (value, wanted) {
         (None, None) => {}
@@ -66,20 +72,20 @@ fn every_measure_of_every_graph() {
     let star: Arcs = (1..6).map(|i| (0, i)).collect();
     let third = Some(-1.0 / 3.0);
     #[rustfmt::skip]
-    let table: [(&str, Arcs, Row); 8] = [
-        ("path5", path5, (5, 4, 4, 2.0, 0.0, 0.0, 0, third, 1, 4.0, 3, 4, Some(0.28), 0.641_667)),
-        ("cycle6", ring(6), (6, 6, 3, 1.8, 0.0, 0.0, 0, None, 2, 2.0, 0, 0, None, 0.666_667)),
-        ("star6", star, (6, 5, 2, 1.666_667, 0.0, 0.0, 0, Some(-1.0), 1, 10.0, 1, 5, Some(0.138_889), 0.666_667)),
-        ("K5", full(0, 5), (5, 10, 1, 1.0, 1.0, 1.0, 10, None, 4, 0.0, 0, 0, Some(0.4), 1.0)),
+    let table: [(&str, Arcs, Row, Knit); 8] = [
+        ("path5", path5, (5, 4, 4, 2.0, 0.0, 0.0, 0, third, 1, 4.0, 3, 4, Some(0.28), 0.641_667), (0.381_966, 0.292_893, 1, 1)),
+        ("cycle6", ring(6), (6, 6, 3, 1.8, 0.0, 0.0, 0, None, 2, 2.0, 0, 0, None, 0.666_667), (1.0, 0.5, 2, 2)),
+        ("star6", star, (6, 5, 2, 1.666_667, 0.0, 0.0, 0, Some(-1.0), 1, 10.0, 1, 5, Some(0.138_889), 0.666_667), (1.0, 1.0, 1, 1)),
+        ("K5", full(0, 5), (5, 10, 1, 1.0, 1.0, 1.0, 10, None, 4, 0.0, 0, 0, Some(0.4), 1.0), (5.0, 1.25, 4, 4)),
         ("petersen", PETERSEN.to_vec(),
-            (10, 15, 2, 1.666_667, 0.0, 0.0, 0, None, 3, 3.0, 0, 0, None, 0.666_667)),
-        ("hypercube4", hypercube(), (16, 32, 4, 2.133_333, 0.0, 0.0, 0, None, 4, 8.5, 0, 0, None, 0.572_222)),
+            (10, 15, 2, 1.666_667, 0.0, 0.0, 0, None, 3, 3.0, 0, 0, None, 0.666_667), (2.0, 0.666_667, 3, 3)),
+        ("hypercube4", hypercube(), (16, 32, 4, 2.133_333, 0.0, 0.0, 0, None, 4, 8.5, 0, 0, None, 0.572_222), (2.0, 0.5, 4, 4)),
         ("two K4", two_fours(),
-            (8, 13, 3, 1.857_143, 0.875, 0.8, 8, Some(-0.083_333), 3, 12.0, 2, 1, Some(0.296_875), 0.678_571)),
+            (8, 13, 3, 1.857_143, 0.875, 0.8, 8, Some(-0.083_333), 3, 12.0, 2, 1, Some(0.296_875), 0.678_571), (0.354_249, 0.113_382, 1, 1)),
         ("karate", KARATE.to_vec(), (34, 78, 5, 2.408_200, 0.570_638, 0.255_682, 45, Some(-0.475_613), 4, 231.071_4,
-            1, 1, Some(0.141_869), 0.492_008)),
+            1, 1, Some(0.141_869), 0.492_008), (0.468_525, 0.132_272, 1, 1)),
     ];
-    for (name, arcs, row) in table {
+    for (name, arcs, row, knit) in table {
         let (
             n,
             m,
@@ -117,5 +123,20 @@ fn every_measure_of_every_graph() {
         if r.is_some() {
             near("R", name, remove(both, &by_degree(both)).r(), r);
         }
+        let (algebraic, gap, nodes, edges) = knit;
+        near("algebraic connectivity", name, algebraic_connectivity(both), Some(algebraic));
+        near("spectral gap", name, spectral_gap(both), Some(gap));
+        let found = (vertex_connectivity(both), edge_connectivity(both));
+        assert_eq!(found, (Some(nodes), Some(edges)), "{name}");
     }
+}
+
+/// Zachary's own account of which members went with the officer.
+#[test]
+fn the_clubs_split_has_its_modularity() {
+    let went = [9, 14, 15, 18, 20, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33];
+    let sides: Vec<bool> = (0..34).map(|member| went.contains(&member)).collect();
+    let karate = Graph::from_arcs(34, &KARATE);
+    near("modularity", "karate", modularity(karate.undirected(), &sides), Some(0.358_235));
+    near("spectral radius", "karate", spectral_radius(karate.undirected()), Some(6.725_698));
 }

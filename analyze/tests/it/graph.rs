@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use polars::prelude::*;
 use tg_analyze::export::{Kind, When};
-use tg_analyze::graph::{GraphOptions, evolution, graph};
+use tg_analyze::graph::{GraphOptions, Metrics, evolution, graph};
 use tg_analyze::report::{Cell, Report, Section};
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::exit::Exit;
@@ -110,7 +110,7 @@ fn nothing_to_answer_from_is_said_and_is_not_zero() {
 }
 
 fn ask_for(written: &Written, kind: Kind, when: When) -> Result<Report, AnalyzeError> {
-    graph(&Dataset::open(written.path()).unwrap(), &GraphOptions { kind, when, seed: 0 })
+    graph(&Dataset::open(written.path()).unwrap(), &GraphOptions { kind, when, ..GraphOptions::default() })
 }
 
 /// So many steps of 40 ms after the begin of the run, which lasts 62.5 of them.
@@ -210,4 +210,148 @@ fn a_group_that_carries_all_leaves_nothing() {
     assert_eq!(last("all of group a"), (Cell::Absent, Cell::ratio(1.0 / 6.0)));
     let (Cell::Number(r, _), end) = last("by betweenness at the begin") else { panic!("no R") };
     assert!((r - 5.0 / 36.0).abs() < 1e-12 && end == Cell::Absent, "{r}");
+}
+
+fn ask_metrics(written: &Written, kind: Kind, metrics: &str) -> Result<Report, AnalyzeError> {
+    let metrics = Metrics::parse(metrics).unwrap();
+    let options = GraphOptions { kind, metrics, ..GraphOptions::default() };
+    graph(&Dataset::open(written.path()).unwrap(), &options)
+}
+
+fn keys(report: &Report) -> Vec<&str> {
+    report.sections.iter().map(Section::key).collect()
+}
+
+#[test]
+fn only_what_is_wanted_is_measured() {
+    // Two groups of three, each a triangle, joined by one connection; and routing tables.
+    let rows = [(0, 1, 2), (1, 2, 2), (2, 0, 2), (3, 4, 2), (4, 5, 2), (5, 3, 2), (2, 3, 2)];
+    let written = Written::new().instances(&[("a", 3, "ok"), ("b", 3, "ok")]).connections(&rows);
+    let of = |metrics| ask_metrics(&written, Kind::Connections, metrics).unwrap();
+    assert_eq!(keys(&of("cuts")), ["shape"]);
+    let report = of("connectivity,spectral,modularity,small-world");
+    assert_eq!(keys(&report), ["cohesion"]);
+    for (key, wanted) in [("vertex_connectivity", 1_u64), ("edge_connectivity", 1)] {
+        assert_eq!(fact(&report, key), Cell::Count(wanted), "{key}");
+    }
+    for (key, wanted) in
+        [("modularity_group", 6.0 / 7.0 - 0.5), ("algebraic_connectivity", 0.438_447), ("spectral_radius", 2.414_214)]
+    {
+        let Cell::Number(value, _) = fact(&report, key) else { panic!("{key}") };
+        assert!((value - wanted).abs() < 6e-7, "{key} {value}");
+    }
+    assert_eq!(keys(&of("fast")), ["size", "degrees", "shape", "cohesion", "directed", "central", "lifetimes"]);
+    let report = of("all");
+    let wanted =
+        ["size", "distances", "degrees", "shape", "cohesion", "directed", "central", "robustness", "lifetimes"];
+    assert_eq!(keys(&report), wanted);
+    let is_central = |section: &&Section| section.key() == "central";
+    let Some(Section::Table(central)) = report.sections.iter().find(is_central) else { panic!("no central nodes") };
+    // 2 and 3 carry all six pairs across and two more each; equal ones by number.
+    assert_eq!(central.rows[0][..5], ["a/2".into(), "a".into(), 3_u32.into(), Cell::number(6.0), Cell::ratio(0.6)]);
+    assert_eq!(central.rows[1][0], "b/0".into());
+}
+
+#[test]
+fn a_disconnected_network_has_the_cohesion_of_its_largest_part() {
+    let written =
+        Written::new().instances(&[("a", 6, "ok")]).connections(&[(0, 1, 2), (1, 2, 2), (2, 0, 2), (3, 4, 2)]);
+    let report = ask_metrics(&written, Kind::Connections, "connectivity,spectral").unwrap();
+    assert_eq!(
+        (fact(&report, "vertex_connectivity"), fact(&report, "edge_connectivity")),
+        (0_u64.into(), 0_u64.into())
+    );
+    let Cell::Number(value, _) = fact(&report, "algebraic_connectivity") else { panic!("no number") };
+    assert!((value - 3.0).abs() < 1e-6, "{value}");
+    let none = Written::new().connections(&[]);
+    let report = ask_metrics(&none, Kind::Connections, "all").unwrap();
+    for key in
+        ["vertex_connectivity", "spectral_radius", "algebraic_connectivity", "modularity_group", "small_world_sigma"]
+    {
+        assert_eq!(fact(&report, key), Cell::Absent, "{key}");
+    }
+    assert_eq!((fact(&report, "lifetimes"), fact(&report, "lifetime_p50_ns")), (0_u64.into(), Cell::Absent));
+}
+
+#[test]
+fn lifetimes_are_of_edges_and_say_what_was_cut_off() {
+    // In steps: 0–1 from 5 to 15, seen by both ends, and again from 20 to 26; 1–2 from 10 to the end, where 2 was killed
+    // and saw no opening; 0–2 from 1, open at the end; 2–3 from 3 to 7 and, by another connection, 6 to 9; 3–0 ended
+    // before anyone saw it begin.
+    let at = |step: i64| (step >= 0).then(|| moment(step));
+    let rows = [
+        (0_u32, 1_u32, 2_u8, 5, 14),
+        (1, 0, 1, 6, 15),
+        (0, 1, 2, 20, 26),
+        (1, 2, 2, 10, -1),
+        (2, 1, 1, -1, -1),
+        (0, 2, 2, 1, -1),
+        (2, 3, 2, 3, 7),
+        (3, 2, 2, 6, 9),
+        (3, 0, 0, -1, 4),
+        (3, 3, 2, 1, 60),
+    ];
+    let frame = df!(
+        "instance" => rows.map(|row| row.0),
+        "local_idx" => rows.map(|row| row.0),
+        "remote_idx" => rows.map(|row| row.1),
+        "direction" => rows.map(|row| row.2),
+        "open_ts" => rows.map(|row| at(row.3)),
+        "close_ts" => rows.map(|row| at(row.4)),
+    );
+    let written = Written::new().instances(&[("a", 4, "ok")]).table(&table::CONNECTIONS, &frame.unwrap());
+    let report = ask_metrics(&written, Kind::Connections, "lifetimes").unwrap();
+    for (key, wanted) in
+        [("pairs", 5), ("lifetimes", 6), ("pairs_again", 1), ("closed", 3), ("censored", 2), ("opening_unseen", 1)]
+    {
+        assert_eq!(fact(&report, key), Cell::Count(wanted), "{key}");
+    }
+    // Lifetimes are 6, 6 and 10 steps, and more than 52.5 and 61.5: two fifths outlast 10.
+    let ns = |steps: i64| Cell::nanos(steps * 40_000_000);
+    assert_eq!((fact(&report, "lifetime_p50_ns"), fact(&report, "lifetime_p95_ns")), (ns(10), Cell::Absent));
+    let Cell::Number(churn, _) = fact(&report, "churn_per_minute") else { panic!("no churn") };
+    let minutes = (6.0 + 6.0 + 10.0 + 52.5 + 61.5) * 0.04 / 60.0;
+    assert!((churn - 3.0 / minutes).abs() < 1e-9, "{churn}");
+    // Of a snapshot nobody knows how long it lasted: left out, and an error to whoever asks for it.
+    let frame =
+        df!("instance" => [0_u32], "snapshot" => ["s"], "ts" => [1_i64], "src_idx" => [0_u32], "dst_idx" => [1_u32]);
+    let written = Written::new().instances(&[("a", 2, "ok")]).table(&table::CONN_SNAPSHOTS, &frame.unwrap());
+    assert!(!keys(&ask_metrics(&written, Kind::Connections, "all").unwrap()).contains(&"lifetimes"));
+    assert_eq!(ask_metrics(&written, Kind::Connections, "all,lifetimes").unwrap_err().exit(), Exit::NoData);
+    assert_eq!(ask_metrics(&written, Kind::Connections, "overlap").unwrap_err().exit(), Exit::NoData);
+}
+
+#[test]
+fn connections_and_tables_are_held_against_one_another() {
+    let connections = df!(
+        "instance" => [0_u32, 1, 0],
+        "snapshot" => ["s"; 3],
+        "ts" => [1_i64; 3],
+        "src_idx" => [0_u32, 1, 0],
+        "dst_idx" => [1_u32, 0, 2],
+    );
+    // 0 has 1, 1 has 2, 3 has 0 and 2.
+    let tables = df!(
+        "instance" => [0_u32, 1, 3, 3],
+        "snapshot" => ["s"; 4],
+        "ts" => [1_i64; 4],
+        "owner_idx" => [0_u32, 1, 3, 3],
+        "entry_idx" => [1_u32, 2, 0, 2],
+    );
+    let written = Written::new()
+        .instances(&[("a", 4, "ok")])
+        .table(&table::CONN_SNAPSHOTS, &connections.unwrap())
+        .table(&table::ROUTING_TABLE, &tables.unwrap());
+    for kind in [Kind::Connections, Kind::RoutingTables] {
+        let report = ask_metrics(&written, kind, "overlap").unwrap();
+        assert_eq!(fact(&report, "overlap_ratio"), Cell::ratio(0.2), "{kind:?}");
+        let counts = ["edges_both", "edges_connection_only", "edges_table_only"].map(|key| fact(&report, key));
+        assert_eq!(counts, [1_u64, 1, 3].map(Cell::from), "{kind:?}");
+        assert_eq!(fact(&report, "connections_in_table_ratio"), Cell::ratio(0.5));
+        assert_eq!(fact(&report, "entries_connected_ratio"), Cell::ratio(0.25));
+    }
+    assert_eq!(ask_metrics(&written, Kind::Mesh, "overlap").unwrap_err().exit(), Exit::NoData);
+    let when = When::At(Duration::from_millis(40));
+    let report = ask_for(&written, Kind::Connections, when);
+    assert_eq!(report.unwrap_err().exit(), Exit::NoData, "no connections over time");
 }

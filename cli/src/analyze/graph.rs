@@ -1,6 +1,6 @@
 //! `tg analyze graph`: whether the network held together.
 
-use tg_analyze::graph::{GraphOptions, evolution};
+use tg_analyze::graph::{GraphOptions, Metrics, evolution};
 use tg_model::Exit;
 
 use super::picture::PictureArgs;
@@ -18,6 +18,7 @@ Examples:
   tg analyze graph latest --kind rt --snapshot ab
   tg analyze graph latest --at 90s                      the connections that were open then
   tg analyze graph latest --kind rt --all-snapshots     a row for each, with the turnover
+  tg analyze graph latest --metrics fast,spectral
   tg analyze graph latest --table degrees --format csv
   tg analyze graph latest --format md -o graph.md
   tg analyze graph latest --draw net.svg --colour-by betweenness
@@ -33,6 +34,10 @@ pub(crate) struct Args {
     /// The seed of what is left to chance: random removals, and sources where a graph is too large for exact distances.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Which metrics: names with commas between them, `all`, or `fast` for those that a million nodes are no trouble to
+    /// [default: all]. The reference of graph metrics lists the names, and so does the error after a wrong one.
+    #[arg(long, value_name = "LIST", value_parser = Metrics::parse, conflicts_with_all = ["all_snapshots", "draw", "export"])]
+    metrics: Option<Metrics>,
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
@@ -47,6 +52,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     if args.which.is_all() {
         return answer(&args.source, &args.output, context, |dataset| evolution(dataset, args.which.kind()));
     }
-    let options = GraphOptions { kind: args.which.kind(), when: args.which.when(), seed: args.seed };
+    let metrics = args.metrics.clone().unwrap_or_default();
+    let options = GraphOptions { kind: args.which.kind(), when: args.which.when(), seed: args.seed, metrics };
     answer(&args.source, &args.output, context, |dataset| tg_analyze::graph::graph(dataset, &options))
 }

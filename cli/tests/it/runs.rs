@@ -18,6 +18,8 @@ fn exit_codes_tell_how_it_went() {
         (&["run", "nosuch"], 2, "there is no plan `nosuch`"),
         (&["run", "nosuch.toml"], 2, "cannot read the composition"),
         (&["run", "shell", "--no-such-flag"], 2, "unexpected argument"),
+        (&["analyze", "graph", "latest", "--metrics", "fast,cut"], 2, "no metric `cut`: it is all, fast, or of size, "),
+        (&["analyze", "graph", "latest", "--metrics", "fast", "--all-snapshots"], 2, "cannot be used with"),
         (&["runs", "show", "nosuch"], 20, "no run `nosuch`"),
         (&["runs", "logs", "latest", "--group", "nosuch"], 2, "its groups: `single`"),
         (&["runs", "rm", "latest"], 2, "pass `--yes`"),
