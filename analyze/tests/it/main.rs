@@ -9,6 +9,8 @@ mod dataset;
 #[cfg(test)]
 mod graph;
 #[cfg(test)]
+mod graphs;
+#[cfg(test)]
 mod lookups;
 #[cfg(test)]
 mod queries;
