@@ -18,7 +18,7 @@ use crate::archive::resume::Paths;
 use crate::dataset::finish::Written;
 use crate::error::CollectError;
 use crate::rules::{Rules, WithRules};
-use crate::source::{Owner, Source};
+use crate::source::{Owner, Source, SourceNote};
 
 /// What is wanted of a collect.
 #[derive(Debug, Clone)]
@@ -58,6 +58,13 @@ impl Only {
             (Self::Group(group), Owner::Instance(id)) => id.group == *group,
             (Self::Instance(only), Owner::Instance(id)) => id == only,
         }
+    }
+
+    /// Whether a note is on what is chosen, or on no instance at all.
+    fn takes_note(&self, note: &SourceNote) -> bool {
+        let mut parts = note.path.splitn(3, '/');
+        let id = parts.next().zip(parts.next()).and_then(|(group, n)| format!("{group}/{n}").parse().ok());
+        id.is_none_or(|id| self.takes(&Owner::Instance(id)))
     }
 }
 
@@ -174,6 +181,7 @@ pub async fn collect(
     let mut listing = source.list(run).await?;
     if let Some(only) = &options.only {
         listing.entries.retain(|entry| only.takes(&entry.owner));
+        listing.notes.retain(|note| only.takes_note(note));
         if !listing.entries.iter().any(|entry| entry.owner != Owner::Run) {
             return Err(CollectError::NothingMatches { only: only.to_string(), run: run.to_string() });
         }

@@ -108,7 +108,7 @@ impl Archive {
         let mut files = Vec::with_capacity(self.zip.len());
         for index in 0..self.zip.len() {
             let file = self.zip.by_index_raw(index).map_err(&broken)?;
-            if !file.is_dir() {
+            if !file.name_raw().ends_with(b"/") {
                 files.push(Packed { index, name: file.name_raw().to_vec(), size: file.size() });
             }
         }

@@ -38,13 +38,18 @@ impl ZipFile {
         let mut places: Vec<Extent> = Vec::new();
         for index in 0..zip.len() {
             let file = zip.by_index_raw(index).map_err(broken)?;
-            if file.is_dir() {
+            let mut refuse = |text: String| {
+                if let Some(below) = keys::below_run(file.name_raw(), run.as_str().as_bytes()) {
+                    listing.notes.push(SourceNote::new(&names::safe(below), "unreadable", text));
+                }
+            };
+            // The library takes a backslash for a slash, and so a file for a folder.
+            if file.name_raw().ends_with(b"/") {
+                if file.size() > 0 {
+                    refuse("it is called as a folder is, and has content".to_owned());
+                }
                 continue;
             }
-            let mut refuse = |text: String| {
-                let path = names::safe(file.name_raw());
-                listing.notes.push(SourceNote::new(&path, "unreadable", text));
-            };
             let deflated = match file.compression() {
                 CompressionMethod::Stored => false,
                 CompressionMethod::Deflated => true,
@@ -71,9 +76,9 @@ impl ZipFile {
         let shared = shared_places(&mut places);
         found.retain(|found| {
             let alone = Extent::parse(&found.locator).is_some_and(|place| !shared.contains(&place.start));
-            if !alone {
+            if !alone && let Some(below) = keys::below_run(&found.key, run.as_str().as_bytes()) {
                 let text = "its bytes are those of another file as well, as in a bomb";
-                listing.notes.push(SourceNote::new(&names::safe(&found.key), "unreadable", text));
+                listing.notes.push(SourceNote::new(&names::safe(below), "unreadable", text));
             }
             alone
         });

@@ -89,12 +89,17 @@ impl Objects {
         for object in answer.contents() {
             let key = decode(object.key().unwrap_or_default());
             let below = key.strip_prefix(base.as_bytes()).unwrap_or(&key);
+            let path = names::safe(key.strip_prefix(prefix.as_bytes()).unwrap_or(&key));
             // Some tools make objects that stand for folders.
             if key.ends_with(b"/") {
+                if object.size().is_some_and(|size| size > 0) {
+                    let text = "it is called as a folder is, and has content";
+                    page.notes.push(SourceNote::new(&path, "not-collected", text));
+                }
                 continue;
             }
             let Ok(locator) = String::from_utf8(key.clone()) else {
-                page.notes.push(SourceNote::new(&names::safe(below), "bad-name", "its name is not UTF-8"));
+                page.notes.push(SourceNote::new(&path, "bad-name", "its name is not UTF-8"));
                 continue;
             };
             page.found.push(Found {

@@ -4,6 +4,7 @@ mod accounting;
 mod dht;
 mod formats;
 mod home;
+mod names;
 mod readers;
 mod resume;
 mod rules;
