@@ -82,6 +82,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             tg_model::layout::run_dir(&context.home.writable()?, &run).join("only").join(only.to_string())
         }
     };
+    if let Some(output) = &args.output {
+        is_no_file(output)?;
+    }
     let from: Box<dyn Source> = match (&args.source, stored) {
         (Some(place), _) => {
             if args.output.is_some() {
@@ -100,7 +103,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     };
     if let Some(file) = &args.rules {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::new(Exit::Usage, format!("cannot read the rules at `{}`", file.display())).cause(&error)
+            Failure::new(Exit::Usage, format!("cannot read the rules of `--rules {}`", file.display())).cause(&error)
         })?;
         let rules = Rules::parse(&file.display().to_string(), &text).map_err(|error| failed(&run, &error))?;
         options.rules = Some(rules);
@@ -132,6 +135,17 @@ async fn where_it_says(dir: &Path, store: &StoreArgs) -> Result<Box<dyn Source>,
         Failure::new(Exit::Format, format!("`run.json` says that the outputs are at `{outputs}`")).note(error)
     })?;
     Ok(Box::new(Objects::new(store.open(place).await)))
+}
+
+/// A folder can be made there, as far as names go.
+fn is_no_file(output: &Path) -> Result<(), Failure> {
+    match output.ancestors().find(|dir| dir.exists()) {
+        Some(there) if !there.is_dir() => {
+            let text = format!("`--output {}` is no folder: `{}` is a file", output.display(), there.display());
+            Err(Failure::new(Exit::Usage, text).hint("name a folder; it is made if it is not there"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A place that `--source` names.

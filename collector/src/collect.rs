@@ -18,7 +18,7 @@ use crate::archive::resume::Paths;
 use crate::dataset::finish::Written;
 use crate::error::CollectError;
 use crate::rules::{Rules, WithRules};
-use crate::source::{Owner, Source, SourceNote};
+use crate::source::{Entry, Owner, Source, SourceNote};
 
 /// What is wanted of a collect.
 #[derive(Debug, Clone)]
@@ -155,6 +155,8 @@ pub struct Collected {
     pub notes: BTreeMap<String, u64>,
     /// Instances by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// The patterns of rules that were given and that match no file.
+    pub idle_rules: Vec<String>,
 }
 
 /// Collects a run from a source into a folder: `outputs.zip` and `dataset/`.
@@ -180,10 +182,11 @@ pub async fn collect(
     };
     let mut listing = source.list(run).await?;
     if let Some(only) = &options.only {
+        let has = groups(&listing.entries);
         listing.entries.retain(|entry| only.takes(&entry.owner));
         listing.notes.retain(|note| only.takes_note(note));
         if !listing.entries.iter().any(|entry| entry.owner != Owner::Run) {
-            return Err(CollectError::NothingMatches { only: only.to_string(), run: run.to_string() });
+            return Err(CollectError::NothingMatches { only: only.to_string(), run: run.to_string(), has });
         }
     }
     let _lock = if let Some(lock) = locked {
@@ -193,6 +196,7 @@ pub async fn collect(
         fs::create_dir_all(into).map_err(|source| CollectError::Write { path: into.to_owned(), source })?;
         lock(into, run)?
     };
+    let idle_rules = options.rules.as_ref().map(|rules| rules.idle(&listing.entries)).unwrap_or_default();
     let (files, bytes) = (listing.entries.len() as u64, listing.entries.iter().map(|entry| entry.size).sum());
     let paths = Arc::new(Paths::new(into));
     let job = store::Job { source, run, paths: paths.clone(), jobs: options.jobs, progress, cancel: &cancel };
@@ -213,6 +217,7 @@ pub async fn collect(
         kept_files: archived.kept_files,
         files,
         bytes,
+        idle_rules,
         ..Collected::default()
     };
     for note in &archived.notes {
@@ -235,6 +240,29 @@ pub async fn collect(
     }
     sync_dir(into)?;
     Ok(collected)
+}
+
+/// The groups of which something is there, from their first to their last instance.
+fn groups(entries: &[Entry]) -> String {
+    const MOST: usize = 10;
+    let mut groups: BTreeMap<&GroupName, (u32, u32)> = BTreeMap::new();
+    for entry in entries {
+        if let Owner::Instance(id) = &entry.owner {
+            let (first, last) = groups.entry(&id.group).or_insert((id.index, id.index));
+            (*first, *last) = ((*first).min(id.index), (*last).max(id.index));
+        }
+    }
+    let mut words: Vec<String> = groups
+        .iter()
+        .take(MOST)
+        .map(|(group, (first, last))| {
+            if first == last { format!("`{group}/{first}`") } else { format!("`{group}/{first}` to `{group}/{last}`") }
+        })
+        .collect();
+    if groups.len() > MOST {
+        words.push(format!("{} more groups", groups.len() - MOST));
+    }
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// Keeps every other collect out of the folder until it is dropped.

@@ -94,12 +94,14 @@ pub enum CollectError {
         known: u32,
     },
     /// `--only` names nothing that is there.
-    #[error("`--only {only}` matches no instance of run `{run}`")]
+    #[error("`--only {only}` matches no instance of run `{run}`, which has {has}")]
     NothingMatches {
         /// The choice.
         only: String,
         /// The run.
         run: String,
+        /// Its groups, in words.
+        has: String,
     },
     /// Another collect of the same run.
     #[error("another collect of run `{run}` into the same folder is going on")]

@@ -48,6 +48,9 @@ pub(super) fn write(out: &mut dyn Write, run: &RunId, into: &Path, collected: &C
         }
     }
     notes(out, collected)?;
+    for pattern in collected.idle_rules.iter().take(MOST_REASONS) {
+        writeln!(out, "  rules      `{}` matches no file", short(pattern))?;
+    }
     if let Some(archive) = &collected.archive {
         writeln!(out, "  archive    {} ({})", archive.display(), HumanBytes(collected.archive_bytes))?;
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tg_model::table::Kind;
 
 use crate::dataset::segment::T;
+use crate::source::{Entry, Owner};
 
 pub(crate) use apply::read;
 pub(crate) use source::WithRules;
@@ -88,6 +89,13 @@ impl Rules {
     /// The rules for a file, by number; none if it is read as without rules.
     pub(crate) fn of(&self, name: &str) -> Vec<usize> {
         (0..self.list.len()).filter(|&at| self.list[at].files.matches(name)).collect()
+    }
+
+    /// The patterns that match none of these files.
+    pub(crate) fn idle(&self, entries: &[Entry]) -> Vec<String> {
+        let matches =
+            |rule: &Rule| entries.iter().any(|entry| entry.owner != Owner::Run && rule.files.matches(&entry.name));
+        self.list.iter().filter(|rule| !matches(rule)).map(|rule| rule.files.to_string()).collect()
     }
 
     /// The columns that rules declare for a table of the user's own, named without its `x_`.

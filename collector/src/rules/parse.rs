@@ -161,10 +161,15 @@ impl Parser<'_> {
     }
 
     fn pointer(&self, pointer: &str, key: &str, at: usize) -> Result<(), CollectError> {
-        if pointer.starts_with('/') {
-            return Ok(());
+        let wrong = |why: &str| Err(self.wrong(at, format_args!("`{key}`: `{pointer}` is no JSON pointer: {why}")));
+        if !pointer.starts_with('/') {
+            return wrong("it begins with `/`");
         }
-        Err(self.wrong(at, format_args!("`{key}`: `{pointer}` is no JSON pointer: it begins with `/`")))
+        // RFC 6901, section 3.
+        if pointer.split('~').skip(1).any(|after| !after.starts_with(['0', '1'])) {
+            return wrong("a `~` is written `~0`, and a `/` in a key `~1`");
+        }
+        Ok(())
     }
 
     fn json(&self, value: toml::Value, key: &str, at: usize) -> Result<serde_json::Value, CollectError> {

@@ -167,3 +167,93 @@ impl Drop for Unmount {
         }
     }
 }
+
+/// Something odd that an instance left: what is done to its folder, and the reason of the note.
+type Odd = (fn(&Path), &'static str);
+
+#[test]
+fn strict_fails_for_any_note_and_for_nothing_else() {
+    let home = Home::new();
+    let outputs = home.path().with_file_name("outputs");
+    let source = format!("dir:{}", outputs.display());
+    let event = "{\"ts\":5,\"event\":{\"success_event\":{\"group\":\"g\"}}}\n";
+    let odd: [Odd; 7] = [
+        (|dir| fs::write(dir.join("run.out"), "no json\n").expect("a file"), "not-json"),
+        (|dir| fs::write(dir.join("run.out"), "{\"ts\":5,\"ev").expect("a file"), "half-line"),
+        (|dir| fs::write(dir.join("run.out"), "{\"ts\":5,\"event\":{\"what\":1}}\n").expect("a file"), "unknown-event"),
+        (|dir| std::os::unix::fs::symlink("/etc/passwd", dir.join("link")).expect("a link"), "not-collected"),
+        (|dir| fs::write(dir.join("NUL.txt"), "words\n").expect("a file"), "renamed"),
+        (|dir| fs::create_dir(dir.with_file_name("first")).expect("a folder"), "not-an-instance"),
+        (|dir| fs::write(dir.join("../../readme"), "words\n").expect("a file"), "not-a-group"),
+    ];
+    for (number, (spoil, reason)) in odd.into_iter().enumerate() {
+        let run = format!("r{number}");
+        for index in 0..2 {
+            let dir = outputs.join(&run).join(format!("g/{index}"));
+            fs::create_dir_all(&dir).expect("a folder");
+            fs::write(dir.join("run.out"), event).expect("a file");
+            fs::write(dir.join("words.txt"), "words\n").expect("a file");
+        }
+        let collect = |more: &[&str]| {
+            let args = ["collect", run.as_str(), "--source", source.as_str()];
+            home.tg(args.iter().chain(more).copied())
+        };
+        collect(&["--strict"]).expect(0);
+        spoil(&outputs.join(&run).join("g/0"));
+        let done = collect(&["--strict"]);
+        done.expect(22).says("1 note, and `--strict` was given");
+        // It fails with everything made and told.
+        assert!(done.stdout.contains(reason) && done.stdout.contains("Next: tg analyze"), "{reason}: {}", done.stdout);
+        collect(&[]).expect(0);
+        // What is odd about one instance is no matter of another.
+        let of_none = reason.starts_with("not-a");
+        collect(&["--strict", "--only", "g/1"]).expect(if of_none { 22 } else { 0 });
+    }
+}
+
+#[test]
+fn mistakes_in_flags_and_rules_are_told_by_flag_or_line() {
+    let home = Home::new();
+    let source = format!("dir:{}", outputs(&home).display());
+    let file = home.file("file", "words");
+    let (file, below) = (file.display().to_string(), file.join("below").display().to_string());
+    let rule = |more: &str| format!("version = 1\n[[rule]]\nfiles = \"*.x\"\ntable = \"x_y\"\n{more}");
+    let rules = [
+        ("unreadable.toml", "version = 1\n[[rule]\n".to_owned(), "unreadable.toml:2: "),
+        ("version.toml", "version = 9\n".to_owned(), "version.toml:1: `version` is 9"),
+        ("key.toml", rule("tabel = 1\n"), "key.toml:5: unknown field `tabel`"),
+        ("glob.toml", rule("[rule.columns]\n").replace("*.x", "[a"), "glob.toml:3: `files` is no pattern"),
+        ("table.toml", rule("[rule.columns]\n").replace("x_y", "nothing"), "table.toml:4: `table` is `nothing`"),
+        (
+            "pointer.toml",
+            rule("[rule.columns]\na = { at = \"b\", type = \"i64\" }\n"),
+            "pointer.toml:6: `a`: `b` is no",
+        ),
+        ("escape.toml", rule("[rule.columns]\na = { at = \"/b~2\", type = \"i64\" }\n"), "escape.toml:6: `a`: `/b~2`"),
+        ("type.toml", rule("[rule.columns]\na = { at = \"/b\", type = \"int\" }\n"), "type.toml:6: column `a`: `type`"),
+    ];
+    let mut cases: Vec<(Vec<String>, &str)> = vec![
+        (
+            vec!["--only".into(), "nobody".into()],
+            "`--only nobody` matches no instance of run `r1`, which has `g/0` to `g/29`",
+        ),
+        (vec!["--only".into(), "g/30".into()], "`--only g/30` matches no instance"),
+        (vec!["--only".into(), "g/x".into()], "for '--only <GROUP[/N]>'"),
+        (vec!["-o".into(), file], "is no folder"),
+        (vec!["-o".into(), below], "is no folder"),
+        (vec!["--no-archive".into(), "--no-dataset".into()], "'--no-archive' cannot be used with '--no-dataset'"),
+        (vec!["--no-dataset".into(), "--strict".into()], "'--no-dataset' cannot be used with '--strict'"),
+        (vec!["--rules".into(), "missing.toml".into()], "cannot read the rules of `--rules missing.toml`"),
+    ];
+    for (name, text, told) in rules {
+        cases.push((vec!["--rules".into(), home.file(name, &text).display().to_string()], told));
+    }
+    for (args, told) in cases {
+        let base = ["collect", "r1", "--source", &source].map(str::to_owned);
+        home.tg(base.into_iter().chain(args)).expect(2).says(told);
+    }
+    let idle = home.file("idle.toml", &rule("[rule.columns]\na = { at = \"/b\", type = \"i64\" }\n"));
+    let done = home.tg(["collect", "r1", "--source", &source, "--rules", &idle.display().to_string()]);
+    done.expect(0);
+    assert!(done.stdout.contains("`*.x` matches no file"), "{}", done.stdout);
+}
