@@ -4,6 +4,7 @@ mod shown;
 mod summary;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tg_collector::{CollectError, CollectOptions, Collected, Folder, Objects, Only, Progress, Rules, S3Place, Source};
 use tg_model::{Exit, RunId, layout};
@@ -111,8 +112,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     if let Some(jobs) = args.jobs {
         options.jobs = usize::from(jobs);
     }
+    let began = Instant::now();
     let collected = collect(from.as_ref(), &run, &into, &options).await?;
-    output::to_stdout(|out| summary::write(out, &run, &into, &collected))?;
+    let took = began.elapsed();
+    output::to_stdout(|out| summary::write(out, &run, &into, &collected, took))?;
     let notes: u64 = collected.notes.values().sum();
     if args.strict && notes > 0 {
         return Err(Failure::new(
@@ -208,7 +211,7 @@ pub(crate) async fn collect(
 ) -> Result<Collected, Failure> {
     let cancel = CancellationToken::new();
     let mut interrupts = Interrupts::listen()?;
-    let shown = Shown::new();
+    let shown = Shown::new(if options.dataset { 3 } else { 1 });
     let show = |progress: Progress| shown.update(progress);
     let work = tg_collector::collect(source, run, into, options, &show, cancel.clone());
     tokio::pin!(work);

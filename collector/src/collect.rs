@@ -153,6 +153,8 @@ pub struct Collected {
     pub rows: BTreeMap<String, u64>,
     /// Notes by reason.
     pub notes: BTreeMap<String, u64>,
+    /// Where the first note of each reason is: the file's path below the run, and the line if there is one.
+    pub first_notes: BTreeMap<String, String>,
     /// Instances by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// The patterns of rules that were given and that match no file.
@@ -222,6 +224,9 @@ pub async fn collect(
     };
     for note in &archived.notes {
         *collected.notes.entry(note.reason.clone()).or_default() += 1;
+        if !note.path.is_empty() {
+            collected.first_notes.entry(note.reason.clone()).or_insert_with(|| note.path.clone());
+        }
     }
     if options.dataset {
         let written = make::make(&archive, run, into, bytes, options.jobs, progress, &cancel).await?;
@@ -231,6 +236,7 @@ pub async fn collect(
         collected.lines = written.lines;
         collected.rows = rows(&written);
         collected.notes = written.notes;
+        collected.first_notes = written.first_notes;
         collected.outcomes = written.outcomes;
     }
     if options.archive {

@@ -14,6 +14,8 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Shown {
     bar: ProgressBar,
     terminal: bool,
+    /// How many phases there are.
+    steps: u8,
     state: Mutex<State>,
 }
 
@@ -26,7 +28,7 @@ struct State {
 }
 
 impl Shown {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(steps: u8) -> Self {
         let terminal = io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -34,7 +36,7 @@ impl Shown {
             bar.set_style(style);
         }
         let now = Instant::now();
-        Self { bar, terminal, state: Mutex::new(State { phase: None, began: now, began_bytes: 0, told: now }) }
+        Self { bar, terminal, steps, state: Mutex::new(State { phase: None, began: now, began_bytes: 0, told: now }) }
     }
 
     pub(super) fn update(&self, at: Progress) {
@@ -47,11 +49,12 @@ impl Shown {
         if self.terminal {
             self.bar.set_length(total);
             self.bar.set_position(done);
-            self.bar.set_message(words(at, state.began.elapsed(), state.began_bytes));
+            self.bar.set_message(words(at, self.steps, state.began.elapsed(), state.began_bytes));
         } else if state.told.elapsed() >= PLAIN_EVERY {
             state.told = Instant::now();
             // With stderr gone there is nobody left to tell.
-            let _gone = writeln!(anstream::stderr(), "{}", words(at, state.began.elapsed(), state.began_bytes));
+            let _gone =
+                writeln!(anstream::stderr(), "{}", words(at, self.steps, state.began.elapsed(), state.began_bytes));
         }
     }
 
@@ -60,15 +63,20 @@ impl Shown {
     }
 }
 
-/// `archiving: 12 of 100 instances, 1.20 GiB of 3.00 GiB, 120 MiB/s, 15 seconds left`.
-fn words(at: Progress, since: Duration, began_bytes: u64) -> String {
-    let doing = match at.phase {
-        Phase::Archive => "archiving",
-        Phase::Dataset => "reading",
-        Phase::Tables => return format!("writing tables: {} of {}", at.files, at.of_files),
+/// `step 1 of 3, archiving: 12 of 100 instances, 1.20 GiB of 3.00 GiB, 120 MiB/s, 15 seconds left`. What is left is
+/// left of the step.
+fn words(at: Progress, steps: u8, since: Duration, began_bytes: u64) -> String {
+    let (step, doing) = match at.phase {
+        Phase::Archive => (1, "archiving"),
+        Phase::Dataset => (2, "reading"),
+        Phase::Tables => (3, "writing tables"),
     };
+    let step = if steps > 1 { format!("step {step} of {steps}, ") } else { String::new() };
+    if at.phase == Phase::Tables {
+        return format!("{step}{doing}: {} of {}", at.files, at.of_files);
+    }
     let mut text = format!(
-        "{doing}: {} of {} instances, {} of {}",
+        "{step}{doing}: {} of {} instances, {} of {}",
         at.instances,
         at.of_instances,
         HumanBytes(at.bytes),
@@ -108,9 +116,9 @@ mod tests {
             kept_bytes: 100 * mib,
         };
         assert_eq!(
-            words(at, Duration::from_secs(2), 0),
-            "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB, 100.00 MiB/s, 2 seconds left"
+            words(at, 3, Duration::from_secs(2), 0),
+            "step 1 of 3, archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB, 100.00 MiB/s, 2 seconds left"
         );
-        assert_eq!(words(at, Duration::from_millis(1), 0), "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB");
+        assert_eq!(words(at, 1, Duration::from_millis(1), 0), "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 use tg_collector::Collected;
@@ -10,19 +11,25 @@ use tg_model::RunId;
 use crate::text::{clean, count};
 
 /// More tables than this are only counted.
-const MOST_TABLES: usize = 30;
+const MOST_TABLES: usize = 24;
 /// More reasons than this are only counted.
-const MOST_REASONS: usize = 6;
+const MOST_REASONS: usize = 5;
 /// The columns of a terminal that nobody has widened.
 const WIDTH: usize = 78;
 
 /// Says what was collected, where it is, and what to type next.
-pub(super) fn write(out: &mut dyn Write, run: &RunId, into: &Path, collected: &Collected) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut dyn Write,
+    run: &RunId,
+    into: &Path,
+    collected: &Collected,
+    took: Duration,
+) -> io::Result<()> {
     let mut first = format!("{} files, {}", HumanCount(collected.files), HumanBytes(collected.bytes));
     if collected.dataset.is_some() {
         first = format!("{first}, {} lines", HumanCount(collected.lines));
     }
-    writeln!(out, "Collected {run}: {first}")?;
+    writeln!(out, "Collected {run}: {first}, in {}", crate::text::duration_ns(crate::text::ns(took)))?;
     if collected.unchanged {
         writeln!(out, "  nothing has changed at the source; no file was fetched again")?;
     } else if collected.kept_files > 0 {
@@ -30,8 +37,9 @@ pub(super) fn write(out: &mut dyn Write, run: &RunId, into: &Path, collected: &C
         writeln!(out, "  {kept} of the files were there from an earlier collect and were not fetched again")?;
     }
     if !collected.outcomes.is_empty() {
-        let outcomes: Vec<String> =
-            collected.outcomes.iter().map(|(word, n)| format!("{} {word}", HumanCount(*n))).collect();
+        let mut outcomes: Vec<_> = collected.outcomes.iter().collect();
+        outcomes.sort_by_key(|(word, _)| (**word != "ok", **word));
+        let outcomes: Vec<String> = outcomes.iter().map(|(word, n)| format!("{} {word}", HumanCount(**n))).collect();
         writeln!(out, "  instances  {}", outcomes.join(", "))?;
     }
     if !collected.rows.is_empty() {
@@ -77,6 +85,13 @@ fn short(table: &str) -> String {
     table.chars().take(MOST - 1).chain(['…']).collect()
 }
 
+/// The end of a place, which tells more than its beginning.
+fn tail(place: &str, most: usize) -> String {
+    let place = clean(place);
+    let count = place.chars().count();
+    if count <= most { place } else { std::iter::once('…').chain(place.chars().skip(count + 1 - most)).collect() }
+}
+
 /// Names and numbers, in as many columns as fit, downwards.
 fn in_columns(out: &mut dyn Write, cells: &[(String, String)]) -> io::Result<()> {
     let longest = |of: fn(&(String, String)) -> &String| cells.iter().map(|cell| of(cell).chars().count()).max();
@@ -104,9 +119,19 @@ fn notes(out: &mut dyn Write, collected: &Collected) -> io::Result<()> {
     writeln!(out, "  notes      {} on what was not read or was odd{each}", HumanCount(total))?;
     let mut reasons: Vec<_> = collected.notes.iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let cells: Vec<(String, String)> =
-        reasons.iter().take(MOST_REASONS).map(|(reason, n)| (short(reason), HumanCount(**n).to_string())).collect();
-    in_columns(out, &cells)?;
+    let shown = &reasons[..reasons.len().min(MOST_REASONS)];
+    let width = shown.iter().map(|(reason, _)| short(reason).chars().count()).max().unwrap_or(0);
+    let digits = shown.iter().map(|(_, n)| HumanCount(**n).to_string().len()).max().unwrap_or(0);
+    for (reason, n) in shown {
+        let line = format!("    {:width$}  {:>digits$}", short(reason), HumanCount(**n).to_string());
+        match collected.first_notes.get(*reason) {
+            Some(place) => {
+                let most = WIDTH.saturating_sub(line.chars().count() + 11).max(8);
+                writeln!(out, "{line}   first in {}", tail(place, most))?;
+            }
+            None => writeln!(out, "{line}")?,
+        }
+    }
     if reasons.len() > MOST_REASONS {
         writeln!(out, "    and {}", count((reasons.len() - MOST_REASONS) as u64, "other reason"))?;
     }
@@ -130,13 +155,17 @@ mod tests {
             dataset: Some(PathBuf::from("/x/dataset")),
             rows: (0..60).map(|n| (format!("table_{n:02}"), n * 100_000)).collect(),
             notes: (0..20).map(|n| (format!("reason-{n}"), n + 1)).collect(),
+            first_notes: (0..20).map(|n| (format!("reason-{n}"), format!("{}/run.out:7", "g".repeat(99)))).collect(),
             outcomes: [("ok", 9), ("failed", 1)].into(),
             ..Collected::default()
         };
         let mut out = Vec::new();
-        write(&mut out, &"r1".parse().expect("a good id"), Path::new("/x/r1"), &collected).expect("memory");
+        write(&mut out, &"r1".parse().expect("a good id"), Path::new("/x/r1"), &collected, Duration::from_secs(90))
+            .expect("memory");
         let text = String::from_utf8(out).expect("UTF-8");
         assert!(text.lines().count() <= 23 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("1 failed") && text.contains("9 ok, "), "{text}");
+        assert!(text.contains("run.out:7"), "{text}");
         assert!(text.contains("Next: tg analyze stats r1"), "{text}");
     }
 }

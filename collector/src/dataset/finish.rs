@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::UInt64Type;
+use arrow::array::Array as _;
+use arrow::datatypes::{UInt32Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use serde_json::json;
@@ -35,6 +36,8 @@ use crate::rules::Rules;
 pub(crate) struct Written {
     pub(crate) tables: BTreeMap<String, Vec<File>>,
     pub(crate) notes: BTreeMap<String, u64>,
+    /// Where the first note of each reason is.
+    pub(crate) first_notes: BTreeMap<String, String>,
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     pub(crate) files: u64,
     pub(crate) bytes: u64,
@@ -267,8 +270,17 @@ fn count(t: T, shape: &Shape, written: &mut Written, batch: &RecordBatch) -> Res
     match t {
         T::Notes => {
             let reasons = named.text("reason")?;
+            let (paths, lines) = (named.text("path")?, named.numbers::<UInt32Type>("line")?);
             for row in 0..batch.num_rows() {
-                *written.notes.entry(text(reasons, row).unwrap_or_default().to_owned()).or_default() += 1;
+                let reason = text(reasons, row).unwrap_or_default();
+                *written.notes.entry(reason.to_owned()).or_default() += 1;
+                let line = lines.is_valid(row).then(|| lines.value(row)).filter(|&line| line > 0);
+                if let Some(path) = text(paths, row).filter(|path| !path.is_empty())
+                    && !written.first_notes.contains_key(reason)
+                {
+                    let place = line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
+                    written.first_notes.insert(reason.to_owned(), place);
+                }
             }
         }
         T::Files => {

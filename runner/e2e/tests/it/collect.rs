@@ -207,6 +207,7 @@ fn strict_fails_for_any_note_and_for_nothing_else() {
         collect(&[]).expect(0);
         // What is odd about one instance is no matter of another.
         let of_none = reason.starts_with("not-a");
+        assert!(of_none || done.stdout.contains("first in g/0/"), "{reason}: {}", done.stdout);
         collect(&["--strict", "--only", "g/1"]).expect(if of_none { 22 } else { 0 });
     }
 }
