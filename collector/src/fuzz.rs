@@ -1,19 +1,24 @@
 //! Ways in for fuzzers, and for the tests that keep what fuzzers found.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::{UInt32Type, UInt64Type};
+use tg_model::RunId;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::read::Archive;
+use crate::collect::{CollectOptions, Collected, collect};
 use crate::dataset::build::build;
 use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, Shapes, T};
 use crate::read::facts::Facts;
 use crate::read::file::{self, FileAt, Repeats};
+use crate::source::names;
 
 /// The files whose readers differ.
 pub const NAMES: &[&str] = &[
@@ -100,11 +105,12 @@ pub fn lines(which: usize, content: &[u8]) {
     assert!(rows.is_disjoint(&notes), "{name}: no line is read and noted");
 }
 
-/// Makes a dataset of `content` as an archive; whether that succeeds does not matter, only that it ends.
+/// Makes a dataset of `content` as an archive of ours, and collects it as one of anybody's; whether either succeeds does
+/// not matter, only that it ends.
 ///
 /// # Panics
 ///
-/// If there is no place for temporary files.
+/// If there is no place for temporary files, or if a collect leaves what is not safe or cannot be read again.
 pub fn archive(content: &[u8]) {
     let dir = scratch();
     let into = dir.join("dataset");
@@ -114,5 +120,19 @@ pub fn archive(content: &[u8]) {
     let run = "r".parse().expect("a good id");
     let built = build(&path, &run, &into, 1, &|_| {}, &CancellationToken::new());
     drop(built);
+    collected(&path, &run, &dir.join("into"));
     std::fs::remove_dir_all(&dir).expect("a folder for temporary files");
+}
+
+fn collected(path: &Path, run: &RunId, into: &Path) {
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
+    let options = CollectOptions { jobs: 1, dataset: false, ..CollectOptions::default() };
+    let Ok(source) = crate::archive(path, into) else { return };
+    let collected = RUNTIME.block_on(collect(&*source, run, into, &options, &|_| {}, CancellationToken::new()));
+    let Ok(Collected { archive: Some(archive), .. }) = collected else { return };
+    // Names that are safe stay as they are.
+    for file in Archive::open(&archive).and_then(|mut archive| archive.files()).expect("what we wrote can be read") {
+        assert_eq!(names::safe(&file.name).as_bytes(), file.name, "a name in the archive is safe");
+    }
 }

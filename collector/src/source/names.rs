@@ -138,11 +138,11 @@ pub(crate) fn settle(listing: &mut Listing) {
         let (entry, wanted) = (&mut listing.entries[at], &wanted[at]);
         let name = entry.name.clone();
         let mut path = wanted.clone();
-        let mut again = 1;
+        let mut again = 1_u32;
         while folders.contains(path.as_str()) || !taken.insert(path) {
             again += 1;
-            entry.name = format!("{name}~{again}");
-            path = format!("{wanted}~{again}");
+            entry.name = numbered(&name, again);
+            path = owner_prefix(entry) + &folded(&entry.name);
         }
         if again > 1 {
             let text = format!(
@@ -155,6 +155,13 @@ pub(crate) fn settle(listing: &mut Listing) {
     }
     listing.entries.sort_by(|a, b| a.key().cmp(&b.key()));
     listing.notes.sort();
+}
+
+/// The name with a number at its end. It is no longer than names are, so that nothing is cut when the archive is read.
+fn numbered(name: &str, number: u32) -> String {
+    let end = format!("~{number}");
+    let most = name.rfind('/').map_or(0, |slash| slash + 1) + LONGEST_PART - end.len();
+    format!("{}{end}", &name[..name.floor_char_boundary(most)])
 }
 
 fn owner_prefix(entry: &Entry) -> String {
@@ -225,6 +232,12 @@ mod tests {
             assert!(listing.notes.iter().all(|note| note.reason == "renamed"));
             let renamed = listing.entries.iter().filter(|entry| !given.contains(&entry.name.as_str())).count();
             assert!(listing.notes.len() >= renamed && !listing.notes.is_empty(), "{:?}", listing.notes);
+        }
+        let long = format!("d/{}", "x".repeat(LONGEST_PART));
+        let mut listing = Listing { entries: vec![entry(&long, "a"), entry(&long, "b")], notes: Vec::new() };
+        settle(&mut listing);
+        for kept in &listing.entries {
+            assert_eq!(safe(kept.name.as_bytes()), kept.name, "a name in an archive stays as it is");
         }
         let mut listing = Listing { entries: vec![entry("x", "b"), entry("x", "a")], notes: Vec::new() };
         settle(&mut listing);

@@ -56,6 +56,7 @@ fn part() -> impl Strategy<Value = String> {
         8 => proptest::sample::select(PARTS).prop_map(str::to_owned),
         1 => "[^/\0]{1,12}",
         1 => "[a-z]{190,230}",
+        1 => (198_usize..203, "[.~ ]{0,2}").prop_map(|(long, end)| "x".repeat(long) + &end),
     ]
 }
 
