@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
-use crate::{analyze, collect, completions, demo, doctor, man, notebook, plan, publish, run, runs, sync};
+use crate::{analyze, cluster, collect, completions, demo, doctor, man, notebook, plan, publish, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Analyze(analyze::Args),
     /// Open Jupyter on the dataset of a run.
     Notebook(notebook::Args),
+    /// Install, look at and remove what tg has in a Kubernetes cluster.
+    Cluster(cluster::Args),
     /// Say whether this machine has what tg needs.
     Doctor(doctor::Args),
     /// Print completions for a shell.

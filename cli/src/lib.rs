@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod cluster;
 mod collect;
 mod completions;
 mod demo;
@@ -77,6 +78,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Man(args) => man::run(&args, context),
         Command::Notebook(args) => notebook::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Cluster(args) => block_on(cluster::run(args, context)),
         Command::Collect(args) => block_on(collect::run(*args, context)),
         Command::Publish(args) => block_on(publish::run(*args, context)),
         Command::Run(args) => block_on(run::run(*args, context)),

@@ -1,6 +1,7 @@
 //! `tg run`: builds what a plan or composition needs, runs it, and says what came of it.
 
 mod gather;
+pub(crate) mod on_cluster;
 mod make;
 mod publishing;
 mod report;
@@ -19,7 +20,7 @@ use crate::reporter::Style;
 
 pub(crate) use make::{HOST, KEEP, Made, launcher};
 
-use make::Maker;
+pub(crate) use make::Maker;
 use wanted::wanted;
 
 /// What `tg run` takes.
@@ -83,6 +84,8 @@ pub(crate) struct Args {
     /// Whether each instance gets a host of its own, with a network between them that plans can shape.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub(crate) isolation: IsolationArg,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterRunArgs,
     /// Make archive and dataset of each run right after it.
     #[arg(long)]
     pub(crate) collect: bool,
@@ -99,6 +102,19 @@ pub(crate) struct Args {
     pub(crate) store: crate::object_store::StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Flags of runs on a cluster.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ClusterRunArgs {
+    #[command(flatten)]
+    pub(crate) place: crate::cluster::PlaceArgs,
+    /// Wait for nodes that an autoscaler may bring, instead of refusing what does not fit.
+    #[arg(long)]
+    pub(crate) wait_for_capacity: bool,
+    #[command(flatten)]
+    pub(crate) images: crate::cluster::ImageArgs,
 }
 
 /// The values of `--isolation`.
@@ -154,6 +170,11 @@ pub(crate) struct Series {
 }
 
 impl Series {
+    /// Of runs that were made already.
+    pub(crate) fn of(runs: Vec<Made>, failure: Option<Failure>) -> Self {
+        Self { wanted: runs.len(), runs, failure }
+    }
+
     /// Prints what came of the runs, and gives the exit code.
     pub(crate) fn emit(&mut self, output: &OutputArgs) -> Result<Exit, Failure> {
         report::emit_made(&self.runs, self.wanted, output)?;

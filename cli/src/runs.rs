@@ -1,5 +1,6 @@
 //! `tg runs`: what lies in the home.
 
+mod attach;
 mod list;
 mod logs;
 mod replay;
@@ -20,6 +21,7 @@ Examples:
   tg runs show 20261122-2215             a unique prefix of an id is enough
   tg runs logs latest --level warn       what all instances printed, by time
   tg runs replay latest --speed 10       watch it again
+  tg runs attach 20261122-221530417-k7qx go on with a run on a cluster whose tg is gone
   tg runs rm 20261122-221530417-k7qx")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -37,6 +39,8 @@ enum Command {
     Logs(logs::Args),
     /// Show a run again as it was, from its events.
     Replay(replay::Args),
+    /// Go on with a run on a cluster whose tg is gone.
+    Attach(Box<attach::Args>),
     /// Remove runs with all that belongs to them.
     Rm(rm::Args),
 }
@@ -48,6 +52,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Replay(args) => replay::run(&args, context),
+        Command::Attach(args) => crate::block_on(attach::run(*args, context)),
         Command::Rm(args) => rm::run(&args, context),
     }
 }

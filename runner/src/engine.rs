@@ -64,6 +64,8 @@ pub struct RunOptions {
     pub keeper: Option<Keeper>,
     /// Whether each instance gets a host of its own.
     pub isolation: Isolation,
+    /// Whether a run on a cluster waits for nodes that an autoscaler may bring.
+    pub wait_for_capacity: bool,
     /// The command of a process that calls [`crate::enter_host`] and does nothing else.
     pub launcher: Option<Vec<std::ffi::OsString>>,
 }
@@ -85,6 +87,7 @@ impl RunOptions {
             sync: Limits::default(),
             keeper: None,
             isolation: Isolation::None,
+            wait_for_capacity: false,
             launcher: None,
         }
     }
@@ -321,7 +324,7 @@ fn check_open_files(instances: u32) -> Result<(), RunError> {
     }
 }
 
-fn run_file(spec: &RunSpec, options: &RunOptions, started_ns: u64) -> RunFile {
+pub(crate) fn run_file(spec: &RunSpec, options: &RunOptions, started_ns: u64) -> RunFile {
     let group = |group: &tg_model::GroupSpec| RunGroup {
         name: group.name.clone(),
         count: group.count,

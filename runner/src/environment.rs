@@ -19,7 +19,7 @@ pub(crate) struct Common {
     count: u32,
     seed: u64,
     disable_metrics: bool,
-    start_time: String,
+    pub(crate) start_time: String,
     hostname: String,
     path: OsString,
 }
@@ -81,7 +81,7 @@ impl Common {
 }
 
 /// `k=v|k2=v2`, sorted by key. The format has no escape for `|`; the resolver refuses values that hold one.
-fn pack(pairs: &BTreeMap<String, String>) -> String {
+pub(crate) fn pack(pairs: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join("|")
 }

@@ -73,6 +73,9 @@ pub enum RunError {
         /// Why there are none.
         why: String,
     },
+    /// The cluster that was to run it.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::ClusterError),
     /// The backend is not one of ours.
     #[error("backend `{0}` is not known")]
     Backend(String),
@@ -83,6 +86,7 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => error.exit(),
+            Self::Cluster(error) => error.exit(),
             Self::Listen { .. }
             | Self::OpenFiles { .. }
             | Self::Isolation(_)
@@ -100,6 +104,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Cluster(error) => error.hint(),
             Self::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => Some(format!(
                 "published SDKs dial port {port}; find who listens on all addresses with `ss -ltnp 'sport = :{port}'` and stop it",
                 port = addr.port()

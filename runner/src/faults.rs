@@ -31,7 +31,8 @@ enum Phase {
 pub(crate) struct Faults {
     list: Vec<(Drawn, Phase)>,
     orders: Vec<mpsc::Sender<Order>>,
-    shared: Arc<Shared>,
+    /// Absent where there are no faults.
+    shared: Option<Arc<Shared>>,
     breaks: Breaks,
     begun: bool,
     /// By stage: who told that it is over.
@@ -48,7 +49,13 @@ impl Faults {
         });
         let stages = stages.collect();
         let list = faults.into_iter().map(|fault| (fault, Phase::Waiting)).collect();
-        Self { list, orders, shared, breaks: Breaks::default(), begun: false, stages, look: false }
+        Self { list, orders, shared: Some(shared), breaks: Breaks::default(), begun: false, stages, look: false }
+    }
+
+    /// For a run without any.
+    pub(crate) fn none() -> Self {
+        let (list, orders, stages) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { list, orders, shared: None, breaks: Breaks::default(), begun: false, stages, look: false }
     }
 
     fn trigger(&mut self, now: Instant, is_it: impl Fn(&Trigger) -> bool) {
@@ -209,7 +216,7 @@ impl Faults {
     }
 
     fn break_links(&self) {
-        if let Some(hosts) = &self.shared.hosts {
+        if let Some(hosts) = self.shared.as_ref().and_then(|shared| shared.hosts.as_ref()) {
             hosts.set_breaks(self.breaks.clone());
         }
     }

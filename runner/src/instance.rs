@@ -1,5 +1,6 @@
 //! One instance from its start to its end, whatever it does.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -70,7 +71,8 @@ pub(crate) const MAX_ORDERS: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Began {
     pub(crate) label: u32,
-    pub(crate) pid: u32,
+    /// Its process, if it has one on this machine.
+    pub(crate) pid: Option<u32>,
 }
 
 /// All that is known of an instance's end, but for what the sync service heard.
@@ -79,17 +81,19 @@ pub(crate) struct End {
     pub(crate) label: u32,
     pub(crate) not_started: Option<String>,
     pub(crate) lost: Option<String>,
+    pub(crate) oom: bool,
+    pub(crate) evicted: bool,
     pub(crate) ended: Option<Ended>,
     pub(crate) stopped: Option<Stopped>,
     pub(crate) drained: Drained,
     /// Remarks for the user: a fixed word and the details.
-    pub(crate) notes: Vec<(&'static str, String)>,
+    pub(crate) notes: Vec<(Cow<'static, str>, String)>,
     pub(crate) elapsed: Option<Duration>,
 }
 
 impl End {
     fn note(&mut self, reason: &'static str, text: impl Into<String>) {
-        self.notes.push((reason, text.into()));
+        self.notes.push((reason.into(), text.into()));
     }
 }
 
@@ -119,7 +123,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::
         end.note("log-broken", "the thread that reads its output is gone");
     }
     // The dispatcher outlives every instance.
-    began.send(Began { label: planned.label, pid }).await.ok();
+    began.send(Began { label: planned.label, pid: Some(pid) }).await.ok();
 
     wait(&shared, &mut child, pid, host.as_ref(), &mut planned.orders, &mut end).await;
     end.elapsed = Some(from.elapsed());
@@ -283,11 +287,11 @@ async fn clean(shared: &Arc<Shared>, folders: Folders, end: &mut End) {
                 |error| format!("and cannot be made again: {error}"),
                 |()| "what it wrote is lost".to_owned(),
             );
-            notes.push(("outputs-deleted", format!("its outputs folder is gone; {again}")));
+            notes.push(("outputs-deleted".into(), format!("its outputs folder is gone; {again}")));
         }
         match fs::remove_dir_all(&folders.scratch) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                notes.push(("temp-left", format!("`{}` cannot be removed: {error}", folders.scratch.display())));
+                notes.push(("temp-left".into(), format!("`{}` cannot be removed: {error}", folders.scratch.display())));
             }
             _ => {}
         }

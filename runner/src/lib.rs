@@ -9,6 +9,7 @@ pub mod build;
 mod cancel;
 mod claims;
 mod clock;
+pub mod cluster;
 mod dispatch;
 mod drain;
 mod engine;
@@ -31,9 +32,11 @@ mod state;
 pub mod store;
 pub mod sync;
 
-pub use build::{Artifact, Artifacts, BuildError, BuildOptions, build_all};
+pub use build::{Artifact, Artifacts, BuildError, BuildOptions, ImageOptions, build_all, image_of_program};
 pub use cancel::Cancel;
 pub use engine::{RunOptions, execute};
 pub use error::RunError;
 pub use isolation::{Isolation, enter as enter_host, probe as probe_hosts};
 pub use keeper::Keeper;
+#[cfg(target_os = "linux")]
+pub use sidecar::answer_unshaped;

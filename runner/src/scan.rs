@@ -145,6 +145,11 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
+    /// What somebody else has read.
+    pub(crate) fn told(successes: u32, failure: Option<String>, crash: Option<String>) -> Self {
+        Self { successes, failure, crash, ..Self::default() }
+    }
+
     /// Takes one event in; returns what is worth telling.
     pub(crate) fn take(&mut self, said: Said, own_group: &str) -> Vec<Found> {
         let (claim, text, group) = match said {

@@ -171,6 +171,35 @@ impl Sidecar {
     }
 }
 
+/// Answers requests where the network is the cluster's and cannot be changed: what would change nothing is granted,
+/// and whoever waits for anything else gets an error that says so. Ends with the hub.
+pub async fn answer_unshaped(hub: Hub) {
+    let parts = vec![format!(":{TOPICS}")];
+    let mut watch = hub.watch("", TopicFilter { suffixes: Vec::new(), parts });
+    while let Some(seen) = watch.recv().await {
+        match seen {
+            // A pod has its network before its container begins, so nobody has to wait for it.
+            Seen::BarrierOpened { state, target, count } if state.ends_with(&format!(":{INITIALIZED}")) => {
+                for _ in count..target {
+                    hub.signal(&state);
+                }
+            }
+            Seen::Published { topic, payload, .. } => {
+                let Some((prefix, _)) = topic.split_once(TOPICS) else { continue };
+                let Ok(wanted) = serde_json::from_str::<Wanted>(&payload) else { continue };
+                let Some(state) = wanted.callback_state.as_deref().filter(|state| !state.is_empty()) else { continue };
+                let state = format!("{prefix}states:{state}");
+                if wanted.changes_nothing() {
+                    hub.signal(&state);
+                } else {
+                    hub.fail(&state, "the network of a cluster cannot be shaped by this tg; nothing was changed");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Reads `16.0.1.1/24`. The prefix is the network's, whatever the request says, as with the predecessor.
 fn address(text: &str) -> Result<Ipv4Addr, String> {
     let alone = text.split_once('/').map_or(text, |(address, _)| address);
@@ -202,6 +231,17 @@ struct Wanted {
     routing_policy: Option<String>,
 }
 
+impl Wanted {
+    /// Whether a network with no rules at all is what it asks for.
+    fn changes_nothing(&self) -> bool {
+        let plain = |shape: &WantedShape| *shape == WantedShape::default();
+        self.enable != Some(false)
+            && self.ipv4.as_deref().is_none_or(str::is_empty)
+            && self.default.as_ref().is_none_or(plain)
+            && self.rules.iter().flatten().all(|rule| plain(&rule.shape))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct WantedRule {
     #[serde(alias = "Subnet")]
@@ -211,7 +251,7 @@ struct WantedRule {
 }
 
 /// Nanoseconds, bits per second, percent.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct WantedShape {
     latency: i64,

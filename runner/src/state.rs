@@ -3,6 +3,7 @@
 //! Invariants: every instance gets exactly one `InstanceFinished`, nothing is said of an instance after it, and
 //! `RunFinished` comes last.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ struct Slot {
     /// It has used the sync service and its connection is not seen to be closed.
     connected: bool,
     said: Vec<Claim>,
-    notes: Vec<(&'static str, String)>,
+    notes: Vec<(Cow<'static, str>, String)>,
 }
 
 /// The state of one run.
@@ -118,12 +119,12 @@ impl State {
         self.told.push_back(EventKind::FaultBegan { fault, action: action.to_owned(), hit, text });
     }
 
-    pub(crate) fn began(&mut self, label: u32, pid: u32) {
+    pub(crate) fn began(&mut self, label: u32, pid: Option<u32>) {
         let Some(slot) = self.slots.get_mut(label as usize) else { return };
         if matches!(slot.phase, Phase::Waiting) {
             slot.phase = Phase::Running;
             self.waiting -= 1;
-            self.told.push_back(EventKind::InstanceStarted { instance: slot.id.clone(), pid: Some(pid) });
+            self.told.push_back(EventKind::InstanceStarted { instance: slot.id.clone(), pid });
         }
     }
 
@@ -208,20 +209,21 @@ impl State {
             return;
         }
         let Phase::Closing(end) = std::mem::replace(&mut slot.phase, Phase::Waiting) else { return };
-        let End { not_started, lost, ended, stopped, drained, notes, elapsed, .. } = *end;
+        let End { not_started, lost, oom, evicted, ended, stopped, drained, notes, elapsed, .. } = *end;
         for (reason, text) in notes {
             slot.note(reason, text, &mut self.told);
         }
         let evidence = Evidence {
             not_started,
             lost,
+            oom,
+            evicted,
             ended,
             stopped,
             successes: drained.claims.successes.max(slot.claims.successes),
             failure: drained.claims.failure.or(slot.claims.failure.take()),
             crash: drained.claims.crash.or(slot.claims.crash.take()),
             panic: drained.panic,
-            ..Evidence::default()
         };
         let claims = [
             (Claim::Success, evidence.successes > 0, None),
@@ -300,12 +302,17 @@ impl Slot {
         }
     }
 
-    fn note(&mut self, reason: &'static str, text: String, told: &mut VecDeque<EventKind>) {
+    fn note(&mut self, reason: impl Into<Cow<'static, str>>, text: String, told: &mut VecDeque<EventKind>) {
+        let reason = reason.into();
         if self.notes.len() >= MAX_NOTES || self.notes.iter().any(|note| note.0 == reason && note.1 == text) {
             return;
         }
-        self.notes.push((reason, text.clone()));
-        told.push_back(EventKind::InstanceNote { instance: self.id.clone(), reason: reason.to_owned(), text });
+        told.push_back(EventKind::InstanceNote {
+            instance: self.id.clone(),
+            reason: reason.clone().into_owned(),
+            text: text.clone(),
+        });
+        self.notes.push((reason, text));
     }
 }
 
@@ -401,7 +408,7 @@ mod tests {
 
     fn feed(state: &mut State, input: &Input) {
         match *input {
-            Input::Began(label) => state.began(label, 1),
+            Input::Began(label) => state.began(label, Some(1)),
             Input::Found(label, true) => state.found(label, Found::Claim(Claim::Success, None)),
             Input::Found(label, false) => state.found(label, Found::Note("long-line", String::new())),
             Input::Published(label, payload) => state.seen(Seen::Published {

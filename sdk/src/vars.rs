@@ -58,7 +58,7 @@ impl Vars {
             return Err(VarsError::ByHand);
         }
         let mut reader = Reader { get, problems: Vec::new() };
-        let vars = Self {
+        let mut vars = Self {
             plan: reader.filled(name::TEST_PLAN),
             case: reader.filled(name::TEST_CASE),
             run: reader.filled(name::TEST_RUN),
@@ -89,6 +89,10 @@ impl Vars {
                 capture_profiles: get(name::TEST_CAPTURE_PROFILES).unwrap_or_default(),
             },
         };
+        // Where all instances of a group have the same environment but for the index.
+        if let (None, Some(run_seed), Some(index)) = (vars.seed, reader.number(name::TG_RUN_SEED), vars.index) {
+            vars.seed = Some(name::instance_seed(run_seed, &vars.group, index));
+        }
         if reader.problems.is_empty() { Ok(vars) } else { Err(VarsError::Problems(reader.problems)) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tg_collector::{CollectOptions, Folder};
+use tg_collector::{CollectOptions, Folder, Source};
 use tg_model::RunId;
 
 use super::Gathered;
@@ -12,7 +12,17 @@ use crate::text::count;
 
 /// Collects a run in its own folder.
 pub(super) async fn gather(run: &RunId, dir: &Path, style: Style) -> Result<Gathered, Failure> {
-    let collected = crate::collect::collect(&Folder::new(dir), run, dir, &CollectOptions::default()).await?;
+    gather_from(&Folder::new(dir), run, dir, style).await
+}
+
+/// Collects a run whose outputs are elsewhere into its folder.
+pub(super) async fn gather_from(
+    source: &dyn Source,
+    run: &RunId,
+    dir: &Path,
+    style: Style,
+) -> Result<Gathered, Failure> {
+    let collected = crate::collect::collect(source, run, dir, &CollectOptions::default()).await?;
     let notes = collected.notes.values().sum();
     if style != Style::Quiet {
         let rows: u64 = collected.rows.values().sum();

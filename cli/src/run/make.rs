@@ -1,7 +1,7 @@
 //! Builds and runs, shows what happens meanwhile, and passes Ctrl-C on.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 use super::gather::gather;
 use super::publishing::Publishing;
 use super::wanted::random;
-use super::{Args, Gathered};
+use super::{Args, ClusterRunArgs, Gathered};
 use crate::Context;
 use crate::message::Failure;
 use crate::object_store::StoreArgs;
@@ -28,7 +28,7 @@ use crate::signals::Interrupts;
 /// A live view moves this often.
 const TICK: Duration = Duration::from_millis(100);
 /// Events that may wait for a slow terminal.
-const WAITING_EVENTS: usize = 4096;
+pub(super) const WAITING_EVENTS: usize = 4096;
 
 /// One run, made.
 #[derive(Debug)]
@@ -48,18 +48,19 @@ pub(crate) struct Made {
 }
 
 /// Makes the runs of one command.
-pub(super) struct Maker {
-    home: PathBuf,
-    cancel: Cancel,
+pub(crate) struct Maker {
+    pub(super) home: PathBuf,
+    pub(super) cancel: Cancel,
     interrupts: Interrupts,
-    style: Style,
+    pub(super) style: Style,
     grace: Duration,
     stall_after: Duration,
     isolation: Isolation,
     max_message_bytes: usize,
-    collect: bool,
+    pub(super) collect: bool,
     publish: Option<S3Place>,
-    store: StoreArgs,
+    pub(super) store: StoreArgs,
+    pub(super) on_cluster: ClusterRunArgs,
     first: Option<RunId>,
     last_ms: u64,
 }
@@ -79,9 +80,40 @@ impl Maker {
             collect: args.collect,
             publish: args.publish.clone(),
             store: args.store.clone(),
+            on_cluster: args.cluster.clone(),
             first: None,
             last_ms: 0,
         })
+    }
+
+    /// For a run that goes on already.
+    pub(crate) fn for_attached(
+        context: &Context,
+        style: Style,
+        collect: bool,
+        store: &StoreArgs,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            home: context.home.writable()?,
+            cancel: Cancel::new(),
+            interrupts: Interrupts::listen()?,
+            style,
+            grace: Duration::ZERO,
+            stall_after: Duration::ZERO,
+            isolation: Isolation::None,
+            max_message_bytes: 0,
+            collect,
+            publish: None,
+            store: store.clone(),
+            on_cluster: ClusterRunArgs::default(),
+            first: None,
+            last_ms: 0,
+        })
+    }
+
+    /// The home in which it writes.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Whether the command was asked to stop.
@@ -91,7 +123,8 @@ impl Maker {
 
     /// Builds what all runs need.
     pub(crate) async fn build(&mut self, specs: &[RunSpec]) -> Result<Arc<Artifacts>, Failure> {
-        let options = BuildOptions::new(&self.home, specs);
+        let mut options = BuildOptions::new(&self.home, specs);
+        options.images = self.on_cluster.images.options();
         let specs = specs.to_vec();
         let (events, inbox) = mpsc::channel(WAITING_EVENTS);
         let cancel = self.cancel.clone();
@@ -136,6 +169,9 @@ impl Maker {
         }
         let dir = layout::run_dir(&self.home, &run);
         let (events, inbox) = mpsc::channel(WAITING_EVENTS);
+        if spec.backend == "cluster:k8s" {
+            return self.one_on_cluster(artifacts, spec, options).await;
+        }
         let (owned, artifacts, cancel) = (spec.clone(), Arc::clone(artifacts), self.cancel.clone());
         let work = async move { tg_runner::execute(&owned, &artifacts, options, events, cancel).await };
         let mut watching = Watching::new(self.style);
@@ -168,7 +204,7 @@ impl Maker {
     }
 
     /// Lets work go on while its events are shown and signals are passed on.
-    async fn drive<T: Send + 'static>(
+    pub(super) async fn drive<T: Send + 'static>(
         &mut self,
         work: impl Future<Output = T> + Send + 'static,
         mut inbox: mpsc::Receiver<RunEvent>,
@@ -212,15 +248,15 @@ impl Maker {
 }
 
 /// Who looks at the events of a run.
-struct Watching {
+pub(super) struct Watching {
     reporter: Reporter,
-    summary: Summary,
-    at_deadline: bool,
+    pub(super) summary: Summary,
+    pub(super) at_deadline: bool,
     publishing: Option<Publishing>,
 }
 
 impl Watching {
-    fn new(style: Style) -> Self {
+    pub(super) fn new(style: Style) -> Self {
         Self { reporter: Reporter::new(style), summary: Summary::default(), at_deadline: false, publishing: None }
     }
 

@@ -1,10 +1,12 @@
-//! Serves a small object store in memory on a loopback port and prints its address:
-//! `s3_store [PORT [DELAY_MS [INSTANCES FILES BYTES]]]`. With the last three it holds a run `lab/runs/r1` of that size.
+//! Serves a small object store in memory on a loopback port, or where it is told, and prints its address:
+//! `s3_store [PORT|ADDRESS:PORT [DELAY_MS [INSTANCES FILES BYTES]]]`. With the last three it holds a run `lab/runs/r1`
+//! of that size.
 
 mod serve;
 mod store;
 
 use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serve::{Behind, Faults, serve};
@@ -12,15 +14,17 @@ use store::Store;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
-    let port = numbers.first().and_then(|port| u16::try_from(*port).ok()).unwrap_or(0);
-    let delay = Duration::from_millis(numbers.get(1).copied().unwrap_or(0));
+    let place = std::env::args().nth(1).unwrap_or_else(|| "0".to_owned());
+    let at = place.parse().or_else(|_| place.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port))));
+    let at = at.map_err(|error| std::io::Error::other(format!("`{place}`: {error}")))?;
+    let numbers: Vec<u64> = std::env::args().skip(2).filter_map(|word| word.parse().ok()).collect();
+    let delay = Duration::from_millis(numbers.first().copied().unwrap_or(0));
     let store = Store::new(1000);
-    if let [instances, files, bytes] = numbers.get(2..).unwrap_or_default() {
+    if let [instances, files, bytes] = numbers.get(1..).unwrap_or_default() {
         fill(&store, *instances, *files, *bytes);
     }
     let faults = Faults { delay, ..Faults::default() };
-    let address = serve(Behind::Store(store.service(false)), faults, Arc::default(), port).await?;
+    let address = serve(Behind::Store(store.service(false)), faults, Arc::default(), at).await?;
     #[expect(clippy::print_stdout, reason = "whoever started it waits for the address")]
     {
         println!("http://{address} {} {}", store::ACCESS_KEY, store::SECRET_KEY);

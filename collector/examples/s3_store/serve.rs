@@ -52,9 +52,9 @@ pub(crate) async fn serve(
     behind: Behind,
     faults: Faults,
     requests: Arc<AtomicU64>,
-    port: u16,
+    at: SocketAddr,
 ) -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = TcpListener::bind(at).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {

@@ -157,6 +157,15 @@ impl S3 {
         format!("`{}`", self.place)
     }
 
+    /// Whether the store answers and lets us at the bucket.
+    pub async fn reach(&self) -> Result<(), CollectError> {
+        let asked = self.ask_at_most(FIRST_TRIES, || async {
+            let list = self.client.list_objects_v2().bucket(&self.place.bucket).prefix(self.place.key("")).max_keys(1);
+            list.send().await.map_err(Trouble::from)
+        });
+        asked.await.map(drop).map_err(|trouble| self.failed("reach the store", trouble))
+    }
+
     /// An error that ends the work.
     pub(crate) fn failed(&self, what: &str, trouble: Trouble) -> CollectError {
         let place = match &self.endpoint {

@@ -75,7 +75,7 @@ impl Server {
             Kind::Ours(store) => Behind::Store(store.service(open)),
             Kind::Moto(moto) => Behind::Server(moto.address),
         };
-        let address = serve(behind, faults, self.requests.clone(), 0).await.expect("a port");
+        let address = serve(behind, faults, self.requests.clone(), ([127, 0, 0, 1], 0).into()).await.expect("a port");
         format!("http://{address}")
     }
 

@@ -23,6 +23,8 @@ pub enum Tool {
     ObjectStore,
     /// A system that lets us make hosts: namespaces and TUN devices.
     Hosts,
+    /// A Kubernetes that tests may use as they like, and the object store.
+    Cluster,
 }
 
 impl Tool {
@@ -39,6 +41,12 @@ impl Tool {
             Self::ObjectStore if object_store().is_file() => Vec::new(),
             Self::ObjectStore => vec!["`s3_store`; `cargo build -p tg-collector --examples` makes it".to_owned()],
             Self::Hosts => hosts(),
+            Self::Cluster => {
+                let up = env::var_os("TG_CLUSTER_NETNS").is_some_and(|space| Path::new(&space).exists());
+                let hint = "a cluster; `runner/e2e/cluster/cluster up` starts one, and `eval` its `cluster env`";
+                let cluster = (!up).then(|| hint.to_owned());
+                cluster.into_iter().chain(Self::ObjectStore.missing()).collect()
+            }
         }
     }
 }

@@ -14,11 +14,25 @@ use tg_model::{RunEvent, layout};
 
 use super::error::BuildError;
 
-/// Something that can be started: a program and its arguments. The same for every instance of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that can be started. The same for every instance of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Artifact {
-    /// The program, an absolute path, and its arguments.
+    /// The program, an absolute path, and its arguments; empty for an image.
     pub command: Vec<OsString>,
+    /// The image, if it is one.
+    pub image: Option<String>,
+}
+
+impl Artifact {
+    /// A program on this machine.
+    pub(super) fn program(command: Vec<OsString>) -> Self {
+        Self { command, image: None }
+    }
+
+    /// An image, by its name.
+    pub(super) fn image(name: impl Into<String>) -> Self {
+        Self { command: Vec::new(), image: Some(name.into()) }
+    }
 }
 
 /// What was built for the groups of one or more runs.

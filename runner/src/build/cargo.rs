@@ -68,7 +68,7 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
     let kept = blocking(move || artifact::keep(&program, &cache)).await;
     drop(lock);
     let (program, _) = kept?;
-    Ok((Artifact { command: vec![program.into()] }, fresh))
+    Ok((Artifact::program(vec![program.into()]), fresh))
 }
 
 /// The one binary, or the one that is named like the plan.

@@ -29,11 +29,11 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
             if let Some(build) = &build {
                 step(job, &plan_dir, build, cancel).await?;
             }
-            Ok((Artifact { command: fill_in(job, &plan_dir, &command)? }, build.is_none()))
+            Ok((Artifact::program(fill_in(job, &plan_dir, &command)?), build.is_none()))
         }
         (None, Some(ready)) => match build {
             Some(build) => cached(job, &plan_dir, ready, &build, cancel).await,
-            None => Ok((Artifact { command: vec![tool::resolve(job.builder(), &plan_dir, ready)?.into()] }, true)),
+            None => Ok((Artifact::program(vec![tool::resolve(job.builder(), &plan_dir, ready)?.into()]), true)),
         },
     }
 }
@@ -76,7 +76,7 @@ async fn cached(
     let name = Path::new(ready).file_name().map_or_else(|| OsString::from("plan"), OsString::from);
     let kept = job.cache.join(format!("generic-{key}")).join(name);
     if tool::is_program(&kept) {
-        return Ok((Artifact { command: vec![kept.into()] }, true));
+        return Ok((Artifact::program(vec![kept.into()]), true));
     }
     step(job, plan_dir, build, cancel).await?;
     if !tool::is_program(&made) {
@@ -84,5 +84,5 @@ async fn cached(
     }
     let to = kept.clone();
     blocking(move || artifact::put(&made, &to)).await?;
-    Ok((Artifact { command: vec![kept.into()] }, false))
+    Ok((Artifact::program(vec![kept.into()]), false))
 }

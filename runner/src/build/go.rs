@@ -48,7 +48,7 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
     }
     let cache = job.cache.clone();
     let (program, cached) = blocking(move || artifact::keep(&program, &cache)).await?;
-    Ok((Artifact { command: vec![program.into()] }, cached))
+    Ok((Artifact::program(vec![program.into()]), cached))
 }
 
 /// A folder of one build, removed with it.

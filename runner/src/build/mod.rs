@@ -11,6 +11,7 @@ mod cmd;
 mod error;
 mod generic;
 mod go;
+mod image;
 mod node;
 mod plan;
 mod sources;
@@ -18,4 +19,5 @@ mod tool;
 
 pub use artifact::{Artifact, Artifacts};
 pub use error::BuildError;
+pub use image::{ImageOptions, image_of_program};
 pub use plan::{BuildOptions, build_all};

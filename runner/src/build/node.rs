@@ -45,7 +45,7 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
             job.bad(format!("there is no `{}` in the package; say with `main` which file to run", main.display()))
         );
     }
-    Ok((Artifact { command: command(job, &main)? }, cached))
+    Ok((Artifact::program(command(job, &main)?), cached))
 }
 
 /// How a script is run: by node itself, with no npm in between that would eat signals.

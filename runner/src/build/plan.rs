@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::artifact::{self, Artifact, Artifacts};
 use super::error::BuildError;
+use super::image::{self, ImageOptions};
 use super::{cargo, generic, go, node, tool};
 use crate::cancel::Cancel;
 use crate::clock::{Clock, ns};
@@ -23,6 +24,8 @@ pub struct BuildOptions {
     pub cache: PathBuf,
     /// How many builds may go on at once.
     pub limit: usize,
+    /// Where images go.
+    pub images: ImageOptions,
 }
 
 impl BuildOptions {
@@ -31,7 +34,7 @@ impl BuildOptions {
         let wanted = specs.iter().map(|spec| spec.concurrent_builds).filter(|limit| *limit > 0).min();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let limit = wanted.map_or(processors, |limit| limit as usize);
-        Self { cache: home.join("cache").join("builds"), limit }
+        Self { cache: home.join("cache").join("builds"), limit, images: ImageOptions::default() }
     }
 }
 
@@ -42,6 +45,7 @@ pub(super) struct Job {
     pub(super) plan: String,
     pub(super) group: GroupSpec,
     pub(super) cache: PathBuf,
+    pub(super) images: ImageOptions,
 }
 
 impl Job {
@@ -104,6 +108,7 @@ pub async fn build_all(
                 plan: spec.plan.clone(),
                 group: group.clone(),
                 cache: options.cache.clone(),
+                images: options.images.clone(),
             };
             let (_, groups) = jobs.entry(artifact::key(spec, group)).or_insert_with(|| (job(), Vec::new()));
             if !groups.contains(&group.name) {
@@ -186,13 +191,16 @@ async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildErro
     if cancel.reason().is_some() {
         return Err(BuildError::Cancelled);
     }
+    if let Some(ready) = job.ready_image() {
+        return Ok((ready, true));
+    }
     if let Some(ready) = &job.group.artifact {
         let program = tool::resolve(job.builder(), &job.plan_dir, ready)?;
         let command = match job.builder() {
             "exec:node" => node::command(job, &program)?,
             _ => vec![program.into()],
         };
-        return Ok((Artifact { command }, true));
+        return Ok((Artifact::program(command), true));
     }
     for (folder, named) in job.extra_sources().iter().zip(&job.group.build.extra_sources) {
         if !folder.is_dir() {
@@ -204,6 +212,9 @@ async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildErro
         "exec:go" => Box::pin(go::build(job, cancel)).await,
         "exec:node" => Box::pin(node::build(job, cancel)).await,
         "exec:generic" => Box::pin(generic::build(job, cancel)).await,
+        "docker:cargo" => Box::pin(image::cargo(job, cancel)).await,
+        "docker:go" => Box::pin(image::go(job, cancel)).await,
+        "docker:generic" => Box::pin(image::generic(job, cancel)).await,
         other => Err(BuildError::Unknown(other.to_owned())),
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn need(builder: &str, tool: &'static str) -> Result<PathBuf, BuildEr
     let how = match tool {
         "cargo" => "install Rust from https://rustup.rs",
         "go" => "install Go from https://go.dev/dl",
+        "docker" => "install Docker's engine, and see that it runs (`docker info`)",
         "node" | "npm" => "install Node.js from https://nodejs.org or your distribution",
         _ => "install it, or put it in PATH",
     };

@@ -32,6 +32,23 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run that another tg began and this one goes on with; made if it is not there.
+    pub(crate) fn take(home: &Path, file: &RunFile) -> Result<Self, StoreError> {
+        let path = layout::run_dir(home, &file.run);
+        if !path.is_dir() {
+            return Self::create(home, file);
+        }
+        let events = path.join(layout::EVENTS_FILE);
+        // Everything is told anew, from what the cluster knows.
+        match fs::remove_file(&events) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(write_error(&events)(error)),
+            _ => {}
+        }
+        let folder = Self { path };
+        folder.write(file)?;
+        Ok(folder)
+    }
+
     fn fill(&self, file: &RunFile) -> Result<(), StoreError> {
         for name in [layout::OUTPUTS_DIR, layout::LOGS_DIR] {
             let path = self.path.join(name);

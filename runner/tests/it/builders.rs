@@ -159,7 +159,7 @@ async fn what_makes_no_sense_is_said_before_anything_is_built() {
         ("exec:cargo", "", Exit::Usage, "there is no Cargo.toml"),
         ("exec:go", "", Exit::Usage, "there is no go.mod"),
         ("exec:node", "", Exit::Usage, "there is no package.json"),
-        ("docker:go", "", Exit::Usage, "builder `docker:go` is not known"),
+        ("docker:node", "", Exit::Usage, "builder `docker:node` is not known"),
     ];
     for (builder, config, exit, words) in rows {
         if matches!(*builder, "exec:go" if !has("go")) || matches!(*builder, "exec:node" if !has("npm")) {

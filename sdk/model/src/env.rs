@@ -28,6 +28,9 @@ pub const SYNC_SERVICE_HOST: &str = "SYNC_SERVICE_HOST";
 pub const SYNC_SERVICE_PORT: &str = "SYNC_SERVICE_PORT";
 /// The seed of this instance, a decimal u64: see [`instance_seed`].
 pub const TG_SEED: &str = "TG_SEED";
+/// The seed of the run, a decimal u64, on a backend that gives every instance of a group the same environment: see
+/// [`instance_seed`].
+pub const TG_RUN_SEED: &str = "TG_RUN_SEED";
 /// The number of this instance in its group, from 0.
 pub const TG_INSTANCE_INDEX: &str = "TG_INSTANCE_INDEX";
 

@@ -118,7 +118,7 @@ impl<'a> Resolver<'a> {
     fn builder_problem(&self, name: &str, backend: Option<&str>) -> Option<(String, String)> {
         if !BUILDERS.contains(&name) {
             let hint = match name {
-                "docker:go" | "docker:node" => {
+                "docker:node" => {
                     format!("use `--builder {}` with `--backend local:exec`", name.replace("docker", "exec"))
                 }
                 _ => suggestion(name, "builder", &BUILDERS),

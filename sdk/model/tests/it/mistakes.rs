@@ -91,8 +91,8 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
         ),
         ("[[groups]]\nid = \"h\"\ninstances = { cuont = 1 }\n", ":11: unknown key `cuont`", "did you mean `count`?"),
         (
-            "[[groups]]\nid = \"h\"\nbuilder = \"docker:go\"\ninstances = { count = 1 }\n",
-            ":11: tg has no builder `docker:go`",
+            "[[groups]]\nid = \"h\"\nbuilder = \"docker:node\"\ninstances = { count = 1 }\n",
+            ":11: tg has no builder `docker:node`",
             "--builder exec:go",
         ),
         (

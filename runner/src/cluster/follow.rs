@@ -1,0 +1,341 @@
+//! Follows the pods of a run until every instance has ended.
+//!
+//! Everything is read from the objects of the pods, so that it does not matter when the following began, or how often
+//! the watch was broken: each pod's object says all that there is to say of its instance.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{DeleteParams, ListParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use tg_model::event::CancelReason;
+use tg_model::outcome::Stopped;
+use tg_model::spec::RunSpec;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::client::Cluster;
+use super::pod::{self, Over, Standing};
+use super::{job, names, report};
+use crate::cancel::Asked;
+use crate::drain::FoundBy;
+use crate::instance::{Began, End};
+use crate::scan::Found;
+
+/// How long an image may fail to be pulled, or a container to be made, before its instance counts as not started.
+const STUCK_FOR: Duration = Duration::from_mins(2);
+/// How long no node may take a pod.
+const UNSCHEDULED_FOR: Duration = Duration::from_mins(5);
+/// How long the agent of a node may take to publish what an ended instance wrote.
+const PUBLISHING_FOR: Duration = Duration::from_mins(15);
+/// How long pods may still appear after the run was stopped.
+const LATE: Duration = Duration::from_secs(3);
+/// How long those that are there may take to say that they never ran.
+const LATE_POD: Duration = Duration::from_mins(1);
+/// How often the times above are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// Wait before a request that failed is sent again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Where what happens is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) began: mpsc::Sender<Began>,
+    pub(super) found: mpsc::Sender<FoundBy>,
+}
+
+/// One instance, as far as it is known.
+#[derive(Debug, Default)]
+struct Slot {
+    pod: Option<String>,
+    began: bool,
+    /// What keeps it from starting, and since when.
+    stuck: Option<(String, Instant)>,
+    /// It has ended, and its agent has not told what it printed.
+    over: Option<(Over, Instant)>,
+    end: Option<oneshot::Sender<End>>,
+}
+
+/// All instances of a run.
+#[derive(Debug)]
+pub(super) struct Follower {
+    cluster: Cluster,
+    run: tg_model::RunId,
+    /// The first number of each group.
+    first: Vec<u32>,
+    slots: Vec<Slot>,
+    by_pod: HashMap<String, u32>,
+    told: Told,
+    stopped: Option<(Asked, Instant)>,
+    /// Whether to wait for nodes that an autoscaler may bring.
+    patient: bool,
+}
+
+impl Follower {
+    /// `ends` are to hear how the instances ended, by their numbers.
+    pub(super) fn new(
+        cluster: Cluster,
+        run: tg_model::RunId,
+        spec: &RunSpec,
+        ends: Vec<oneshot::Sender<End>>,
+        told: Told,
+        patient: bool,
+    ) -> Self {
+        let mut next = 0;
+        let mut first = Vec::with_capacity(spec.groups.len());
+        for group in &spec.groups {
+            first.push(next);
+            next += group.count;
+        }
+        let slots = ends.into_iter().map(|end| Slot { end: Some(end), ..Slot::default() }).collect();
+        Self { cluster, run, first, slots, by_pod: HashMap::new(), told, stopped: None, patient }
+    }
+
+    /// Follows until every instance has ended.
+    pub(super) async fn follow(mut self, mut stop: watch::Receiver<Asked>) {
+        let selector = format!("{}={}", names::RUN, self.run);
+        let config = watcher::Config::default().labels(&selector);
+        let mut pods = pin!(watcher(self.cluster.api::<Pod>(), config).default_backoff());
+        let warnings = watcher::Config::default().fields("type=Warning,involvedObject.kind=Pod");
+        let mut warnings = pin!(watcher(self.cluster.api::<Event>(), warnings).default_backoff());
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_of = HashMap::new();
+        // Until the pods of a run that goes on already have been listed, a missing one means nothing.
+        let mut listed = false;
+        while self.slots.iter().any(|slot| slot.end.is_some()) {
+            tokio::select! {
+                biased;
+                event = pods.next() => match event {
+                    Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => self.see(&pod).await,
+                    Some(Ok(watcher::Event::Delete(pod))) => self.gone(&pod).await,
+                    Some(Ok(watcher::Event::InitDone)) => listed = true,
+                    Some(Ok(watcher::Event::Init)) => {}
+                    // The watcher begins anew by itself; what was missed comes with its next list.
+                    Some(Err(_)) => {}
+                    None => return,
+                },
+                event = warnings.next() => match event {
+                    Some(Ok(watcher::Event::Apply(event) | watcher::Event::InitApply(event))) => {
+                        self.warn(&event, &mut told_of).await;
+                    }
+                    // A user who may not read events gets no remarks of the cluster.
+                    Some(_) => {}
+                    None => return,
+                },
+                changed = stop.changed() => {
+                    let asked = *stop.borrow_and_update();
+                    if changed.is_ok() && asked != Asked::No {
+                        self.stop(asked).await;
+                    } else if changed.is_err() {
+                        return;
+                    }
+                }
+                _ = look.tick() => self.look(listed),
+            }
+        }
+    }
+
+    fn label(&self, pod: &Pod) -> Option<u32> {
+        let (group, index) = pod::place(pod)?;
+        let label = self.first.get(group)?.checked_add(index)?;
+        // An index beyond the group's would be an instance of the next group.
+        let next = self.first.get(group + 1).copied().unwrap_or(u32::try_from(self.slots.len()).ok()?);
+        (label < next).then_some(label)
+    }
+
+    async fn see(&mut self, pod: &Pod) {
+        let Some(label) = self.label(pod) else { return };
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let Some(slot) = self.slots.get_mut(label as usize).filter(|slot| slot.end.is_some()) else { return };
+        match &slot.pod {
+            None => {
+                slot.pod = Some(name.clone());
+                self.by_pod.insert(name, label);
+            }
+            Some(known) if *known != name => {
+                // A Job never makes a second pod for an index, unless somebody meddles with it.
+                let text = format!("a second pod `{name}` appeared for this instance, whose pod is `{known}`");
+                drop(self.told.found.send((label, Found::Note("second-pod", text))).await);
+                return;
+            }
+            Some(_) => {}
+        }
+        match pod::standing(pod) {
+            Standing::Coming { stuck } => {
+                let since = slot.stuck.as_ref().filter(|_| stuck.is_some()).map(|(_, since)| *since);
+                slot.stuck = stuck.map(|why| (why, since.unwrap_or_else(Instant::now)));
+            }
+            Standing::Running => self.begin(label).await,
+            Standing::Over(over) => {
+                if over.not_started.is_none() && over.ended.is_some() {
+                    self.begin(label).await;
+                }
+                let report = pod::report(pod);
+                // What never ran has printed nothing, and of what is lost nobody will report.
+                if report.is_some() || over.lost.is_some() || over.not_started.is_some() || !pod::held(pod) {
+                    self.end(label, *over, report);
+                } else if let Some(slot) = self.slots.get_mut(label as usize) {
+                    let since = slot.over.take().map_or_else(Instant::now, |(_, since)| since);
+                    slot.over = Some((*over, since));
+                }
+            }
+        }
+    }
+
+    async fn begin(&mut self, label: u32) {
+        let Some(slot) = self.slots.get_mut(label as usize) else { return };
+        slot.stuck = None;
+        if !std::mem::replace(&mut slot.began, true) {
+            self.told.began.send(Began { label, pid: None }).await.ok();
+        }
+    }
+
+    /// The object of a pod is gone.
+    async fn gone(&mut self, pod: &Pod) {
+        // Its last state may hold the report.
+        self.see(pod).await;
+        let Some(label) = self.label(pod) else { return };
+        let Some(slot) = self.slots.get_mut(label as usize).filter(|slot| slot.end.is_some()) else { return };
+        if slot.pod != pod.metadata.name {
+            return;
+        }
+        let over = match slot.over.take() {
+            Some((over, _)) => over,
+            None if slot.began => Over { lost: Some("its pod was removed while it ran".to_owned()), ..Over::default() },
+            None => Over { not_started: Some("its pod was removed before it ran".to_owned()), ..Over::default() },
+        };
+        self.end(label, over, None);
+    }
+
+    fn end(&mut self, label: u32, over: Over, report: Option<report::Report>) {
+        let stopped = self.stopped.and_then(|(asked, _)| asked.reason());
+        let Some(slot) = self.slots.get_mut(label as usize) else { return };
+        let Some(to) = slot.end.take() else { return };
+        let mut end = End {
+            label,
+            not_started: over.not_started,
+            lost: over.lost,
+            oom: over.oom,
+            evicted: over.evicted,
+            ended: over.ended,
+            elapsed: over.elapsed,
+            ..End::default()
+        };
+        if over.deleted {
+            match stopped {
+                Some(CancelReason::Deadline) => end.stopped = Some(Stopped::Deadline),
+                Some(_) => end.stopped = Some(Stopped::Cancel),
+                None => end.notes.push(("pod-deleted".into(), "somebody deleted its pod while it ran".to_owned())),
+            }
+        }
+        if let Some(words) = over.words {
+            end.notes.push(("kubernetes".into(), words));
+        }
+        match report {
+            Some(report) => {
+                end.drained = report.drained();
+                end.notes.extend(report.notes.into_iter().map(|(reason, text)| (reason.into(), text)));
+            }
+            None if end.not_started.is_none() => {
+                let text = "the agent of its node did not tell what it printed; what it wrote may be missing";
+                end.notes.push(("not-published".into(), text.to_owned()));
+                if end.lost.is_none() && end.ended.is_some_and(|ended| ended == tg_model::outcome::Ended::Code(0)) {
+                    end.lost = Some("it exited with 0, and nobody could tell what it said of itself".to_owned());
+                }
+            }
+            None => {}
+        }
+        // Nobody waits any more if the run was torn down.
+        drop(to.send(end));
+    }
+
+    async fn warn(&mut self, event: &Event, told: &mut HashMap<(u32, String), ()>) {
+        let Some(label) = event.involved_object.name.as_ref().and_then(|name| self.by_pod.get(name)).copied() else {
+            return;
+        };
+        let reason = event.reason.clone().unwrap_or_default();
+        // The same is told again and again, with other words.
+        if told.insert((label, reason.clone()), ()).is_none() {
+            let text = format!("{reason}: {}", event.message.as_deref().unwrap_or_default());
+            drop(self.told.found.send((label, Found::Note("kubernetes", text))).await);
+        }
+    }
+
+    /// Ends the run's Jobs; their pods get SIGTERM, and SIGKILL after the grace time.
+    async fn stop(&mut self, asked: Asked) {
+        self.stopped = Some((asked, Instant::now()));
+        let list = ListParams::default().labels(&format!("{}={}", names::RUN, self.run));
+        for _ in 0..5 {
+            let jobs = self.cluster.api::<Job>();
+            let mut done = jobs.delete_collection(&DeleteParams::background(), &list).await.is_ok();
+            let grace = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+            let pods = self.cluster.api::<Pod>();
+            let params = if matches!(asked, Asked::Now(_)) { grace } else { DeleteParams::default() };
+            done &= pods.delete_collection(&params, &list).await.is_ok();
+            if done {
+                return;
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Ends those that will not come, or of which nothing more will be heard.
+    fn look(&mut self, listed: bool) {
+        let now = Instant::now();
+        for label in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            let Some(slot) = self.slots.get_mut(label as usize).filter(|slot| slot.end.is_some()) else { continue };
+            if let Some((_, since)) = &slot.over
+                && now.duration_since(*since) >= PUBLISHING_FOR
+                && let Some((over, _)) = slot.over.take()
+            {
+                self.end(label, over, None);
+                continue;
+            }
+            let not_started = match (&slot.stuck, self.stopped) {
+                (_, Some((asked, at))) if listed
+                        && !slot.began
+                        && now.duration_since(at) >= if slot.pod.is_none() { LATE } else { LATE_POD } => {
+                    let why = match asked.reason() {
+                        Some(CancelReason::Deadline) => "the deadline came before it was started",
+                        _ => "the run was cancelled before it was started",
+                    };
+                    Some(why.to_owned())
+                }
+                (Some((why, since)), _) => {
+                    let unscheduled = why.starts_with("Unschedulable") || why.starts_with("SchedulingGated");
+                    let most = if unscheduled { UNSCHEDULED_FOR } else { STUCK_FOR };
+                    let waits = self.patient && unscheduled;
+                    (!waits && now.duration_since(*since) >= most)
+                        .then(|| format!("for {} s: {why}", most.as_secs()))
+                }
+                (None, _) => None,
+            };
+            if not_started.is_some() {
+                self.end(label, Over { not_started, ..Over::default() }, None);
+            }
+        }
+    }
+}
+
+/// Removes what the run has in the cluster. The pods' objects go as soon as their agents let them.
+pub(super) async fn clean(cluster: &Cluster, run: &tg_model::RunId) -> Result<(), super::error::ClusterError> {
+    let list = ListParams::default().labels(&format!("{}={run}", names::RUN));
+    let jobs = cluster.api::<Job>().delete_collection(&DeleteParams::background(), &list).await;
+    jobs.map_err(super::error::ClusterError::api("delete the Jobs of the run"))?;
+    let maps = cluster.api::<k8s_openapi::api::core::v1::ConfigMap>();
+    match maps.delete(&names::record(run), &DeleteParams::default()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(super::error::ClusterError::api("delete the record of the run")(error)),
+    }
+}
+
+/// The Jobs of a run.
+pub(super) fn jobs_of(maker: &job::JobMaker<'_>, images: &[String]) -> Result<Vec<Job>, super::error::ClusterError> {
+    maker.spec.groups.iter().enumerate().zip(images).map(|((nth, group), image)| maker.job(nth, group, image)).collect()
+}
