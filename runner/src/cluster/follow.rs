@@ -259,6 +259,10 @@ impl Follower {
             return;
         };
         let reason = event.reason.clone().unwrap_or_default();
+        // Instances have the one name that they need in their hosts files.
+        if reason == "MissingClusterDNS" {
+            return;
+        }
         // The same is told again and again, with other words.
         if told.insert((label, reason.clone()), ()).is_none() {
             let text = format!("{reason}: {}", event.message.as_deref().unwrap_or_default());

@@ -2,7 +2,7 @@
 # A plan that misbehaves, one way a case. It needs no toolchain and speaks to nobody.
 
 tell() {
-    printf '{"ts":%s,"event":{"%s_event":{"group":"%s"%s}}}\n' "$(date +%s%N)" "$1" "${3:-$TEST_GROUP_ID}" "$2"
+    printf '{"ts":%s,"event":{"%s_event":{"group":"%s"%s}}}\n' "$(date +%s)000000000" "$1" "${3:-$TEST_GROUP_ID}" "$2"
 }
 success() { tell success ''; }
 failure() { tell failure ",\"error\":\"$1\""; }
@@ -26,6 +26,25 @@ told-both) success; failure 'and then it was not'; success ;;
 silent) ;;
 segv) kill -SEGV $$ ;;
 kill) kill -KILL $$ ;;
+
+# One of a group fails at once; the others must not be touched by it.
+third-crashes)
+    if [ "$TG_INSTANCE_INDEX" = 3 ]; then
+        tell crash ',"error":"the third falls over"'
+        exit 1
+    fi
+    sleep 2
+    success
+    ;;
+eat-memory) echo before >"$TEST_OUTPUTS_PATH/before.txt"; tail /dev/zero; success ;;
+# It writes and says something before and after it waits.
+pause)
+    echo 'before the pause'
+    echo before >"$TEST_OUTPUTS_PATH/before.txt"
+    sleep "$(param seconds)"
+    echo 'after the pause'
+    success
+    ;;
 
 # Many lines, with a success at the very end: whoever drops output loses the outcome.
 flood)
