@@ -70,10 +70,22 @@ impl PlaceArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ImageArgs {
     /// Push images to this registry, under what stands before their names, such as `ghcr.io/lab`.
-    #[arg(long = "image-registry", visible_alias = "registry", value_name = "HOST/PREFIX", env = "TG_IMAGE_REGISTRY", hide_env_values = true)]
+    #[arg(
+        long = "image-registry",
+        visible_alias = "registry",
+        value_name = "HOST/PREFIX",
+        env = "TG_IMAGE_REGISTRY",
+        hide_env_values = true
+    )]
     registry: Option<String>,
     /// Hand images to this command line as archives on its standard input, such as `ctr -n k8s.io images import -`.
-    #[arg(long = "image-load", visible_alias = "load", value_name = "COMMAND", env = "TG_IMAGE_LOAD", hide_env_values = true)]
+    #[arg(
+        long = "image-load",
+        visible_alias = "load",
+        value_name = "COMMAND",
+        env = "TG_IMAGE_LOAD",
+        hide_env_values = true
+    )]
     load: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! `tg run`: builds what a plan or composition needs, runs it, and says what came of it.
 
 mod gather;
-pub(crate) mod on_cluster;
 mod make;
+pub(crate) mod on_cluster;
 mod publishing;
 mod report;
 mod wanted;

@@ -49,7 +49,12 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
             let installed = &status.settings.version;
             let here = env!("CARGO_PKG_VERSION");
             let other = if installed == here { String::new() } else { format!(" (this is {here})") };
-            writeln!(out, "tg {installed}{other} in namespace `{}`, Kubernetes {}", cluster.namespace(), status.kubernetes)?;
+            writeln!(
+                out,
+                "tg {installed}{other} in namespace `{}`, Kubernetes {}",
+                cluster.namespace(),
+                status.kubernetes
+            )?;
             writeln!(out, "sync service: {}", status.sync.as_ref().map_or_else(String::as_str, |()| "ready"))?;
             writeln!(out, "agents: {} of {} ready", status.agents.1, status.agents.0)?;
             status.trouble.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
@@ -65,7 +70,13 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
                 writeln!(
                     out,
                     "  {}: {} of {} pods, {} of {} thousandths of a processor, {} of {} MiB promised{ready}",
-                    node.name, node.used, node.pods, node.cpu_milli.1, node.cpu_milli.0, node.memory.1 >> 20, node.memory.0 >> 20
+                    node.name,
+                    node.used,
+                    node.pods,
+                    node.cpu_milli.1,
+                    node.cpu_milli.0,
+                    node.memory.1 >> 20,
+                    node.memory.0 >> 20
                 )?;
             }
             Ok(())

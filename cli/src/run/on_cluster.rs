@@ -79,8 +79,11 @@ impl Maker {
 /// Where an installation puts outputs.
 pub(crate) fn place(settings: &Settings) -> Result<S3Place, Failure> {
     settings.outputs.parse().map_err(|error: String| {
-        Failure::new(Exit::Environment, "the installation in the cluster says where outputs go, but not so that it can be read")
-            .note(error)
+        Failure::new(
+            Exit::Environment,
+            "the installation in the cluster says where outputs go, but not so that it can be read",
+        )
+        .note(error)
     })
 }
 

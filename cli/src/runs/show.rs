@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     let mut report = Report::new("run", format!("Run {}", file.run));
     let state = stored::state(&file);
-    report.headline = headline(state);
+    report.headline = headline(state, &file.backend);
     let told = read(&found, args, &mut report)?;
     report.sections.push(Section::Facts(facts(&file, &found, state)));
     report.sections.push(Section::Table(groups(&file)));
@@ -87,9 +87,12 @@ pub(super) fn known(file: &RunFile, instance: &InstanceId) -> Result<(), Failure
     Err(Failure::new(Exit::Usage, format!("run `{}` has no instance `{instance}`", file.run)).hint(hint))
 }
 
-fn headline(state: State) -> Option<Line> {
+fn headline(state: State, backend: &str) -> Option<Line> {
     let (text, tone) = match state {
         State::Live => ("still running", Tone::Plain),
+        State::Abandoned if backend == "cluster:k8s" => {
+            ("its tg is gone; if the cluster still has it, `tg runs attach` goes on with it", Tone::Warn)
+        }
         State::Abandoned => ("tg died before the run ended: how the instances ended is not known", Tone::Warn),
         State::Ended(_) => return None,
     };

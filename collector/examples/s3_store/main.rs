@@ -5,8 +5,8 @@
 mod serve;
 mod store;
 
-use std::sync::Arc;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serve::{Behind, Faults, serve};

@@ -173,7 +173,8 @@ impl Maker<'_> {
             let text = format!("`docker build --quiet` printed no id: {}", built.stdout.join(" "));
             return Err(BuildError::Config { builder: self.builder.to_owned(), text });
         }
-        let prefix = self.options.registry.as_deref().map_or_else(String::new, |at| format!("{}/", at.trim_end_matches('/')));
+        let prefix =
+            self.options.registry.as_deref().map_or_else(String::new, |at| format!("{}/", at.trim_end_matches('/')));
         let image = format!("{prefix}{name}:{}", &id[..12]);
         docker(&["tag", &format!("sha256:{id}"), &image]).run(cancel).await?;
         if self.options.registry.is_some() {
@@ -267,7 +268,10 @@ mod tests {
     fn libraries_are_found_in_the_words_of_ldd() {
         let rows = [
             ("\tlinux-vdso.so.1 (0x00007ffd)", None),
-            ("\tlibgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f)", Some("/lib/x86_64-linux-gnu/libgcc_s.so.1")),
+            (
+                "\tlibgcc_s.so.1 => /lib/x86_64-linux-gnu/libgcc_s.so.1 (0x00007f)",
+                Some("/lib/x86_64-linux-gnu/libgcc_s.so.1"),
+            ),
             ("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)", Some("/lib64/ld-linux-x86-64.so.2")),
             ("\tstatically linked", None),
             ("\tlibx.so => not found", None),

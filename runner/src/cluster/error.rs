@@ -72,9 +72,7 @@ impl ClusterError {
             Self::NotInstalled(namespace) => {
                 Some(format!("`tg cluster install --namespace {namespace} --outputs s3://BUCKET/PREFIX` installs it"))
             }
-            Self::NoRoom(_) => {
-                Some("run fewer instances, ask for less with `resources`, or add nodes".to_owned())
-            }
+            Self::NoRoom(_) => Some("run fewer instances, ask for less with `resources`, or add nodes".to_owned()),
             Self::NotReady { .. } => Some("`tg cluster status` says what is there".to_owned()),
             Self::Api { source, .. } => match &**source {
                 kube::Error::Api(status) if status.code == 403 => {

@@ -301,9 +301,11 @@ impl Follower {
                 continue;
             }
             let not_started = match (&slot.stuck, self.stopped) {
-                (_, Some((asked, at))) if listed
+                (_, Some((asked, at)))
+                    if listed
                         && !slot.began
-                        && now.duration_since(at) >= if slot.pod.is_none() { LATE } else { LATE_POD } => {
+                        && now.duration_since(at) >= if slot.pod.is_none() { LATE } else { LATE_POD } =>
+                {
                     let why = match asked.reason() {
                         Some(CancelReason::Deadline) => "the deadline came before it was started",
                         _ => "the run was cancelled before it was started",
@@ -314,8 +316,7 @@ impl Follower {
                     let unscheduled = why.starts_with("Unschedulable") || why.starts_with("SchedulingGated");
                     let most = if unscheduled { UNSCHEDULED_FOR } else { STUCK_FOR };
                     let waits = self.patient && unscheduled;
-                    (!waits && now.duration_since(*since) >= most)
-                        .then(|| format!("for {} s: {why}", most.as_secs()))
+                    (!waits && now.duration_since(*since) >= most).then(|| format!("for {} s: {why}", most.as_secs()))
                 }
                 (None, _) => None,
             };

@@ -219,6 +219,7 @@ fn escaped(value: &str) -> String {
 
 /// An object of a known kind from what was written down for it.
 pub(super) fn read<T: DeserializeOwned>(object: Value) -> Result<T, ClusterError> {
-    serde_json::from_value(object)
-        .map_err(|error| ClusterError::Setting(format!("[runners.\"cluster:k8s\"]: a setting is not what it should be: {error}")))
+    serde_json::from_value(object).map_err(|error| {
+        ClusterError::Setting(format!("[runners.\"cluster:k8s\"]: a setting is not what it should be: {error}"))
+    })
 }

@@ -58,7 +58,8 @@ pub(super) fn standing(pod: &Pod) -> Standing {
     let phase = status.phase.as_deref().unwrap_or("Pending");
     let container = container(pod);
     let deleted = pod.metadata.deletion_timestamp.is_some();
-    let disruption = status.conditions.iter().flatten().find(|it| it.type_ == "DisruptionTarget" && it.status == "True");
+    let disruption =
+        status.conditions.iter().flatten().find(|it| it.type_ == "DisruptionTarget" && it.status == "True");
     let disrupted = disruption.and_then(|it| it.reason.as_deref());
     let words = disruption.and_then(|it| it.message.clone()).or_else(|| status.message.clone());
     // What the kubelet or the scheduler removed for want of room; a taint of the node's is its loss.
@@ -218,7 +219,8 @@ mod tests {
             json!({"phase": "Failed", "conditions": [
                 {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "m"}]})
         };
-        let rows = [("EvictionByEvictionAPI", true), ("PreemptionByScheduler", true), ("DeletionByTaintManager", false)];
+        let rows =
+            [("EvictionByEvictionAPI", true), ("PreemptionByScheduler", true), ("DeletionByTaintManager", false)];
         for (reason, evicted) in rows {
             let Standing::Over(over) = standing(&pod(condition(reason))) else { panic!("{reason}") };
             assert_eq!((over.evicted, over.lost.is_some()), (evicted, !evicted), "{reason}");
@@ -234,17 +236,14 @@ mod tests {
     fn what_cannot_come_says_why() {
         assert_eq!(standing(&pod(json!({"phase": "Pending"}))), Standing::Coming { stuck: None });
         let pulling = with(json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}));
+        assert_eq!(standing(&pulling), Standing::Coming { stuck: Some("ImagePullBackOff: no such image".to_owned()) });
         assert_eq!(
-            standing(&pulling),
-            Standing::Coming { stuck: Some("ImagePullBackOff: no such image".to_owned()) }
+            standing(&with(json!({"waiting": {"reason": "ContainerCreating"}}))),
+            Standing::Coming { stuck: None }
         );
-        assert_eq!(standing(&with(json!({"waiting": {"reason": "ContainerCreating"}}))), Standing::Coming { stuck: None });
         let unscheduled = pod(json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}));
-        assert_eq!(
-            standing(&unscheduled),
-            Standing::Coming { stuck: Some("Unschedulable: 0/1 nodes".to_owned()) }
-        );
+        assert_eq!(standing(&unscheduled), Standing::Coming { stuck: Some("Unschedulable: 0/1 nodes".to_owned()) });
         assert_eq!(standing(&with(json!({"running": {}}))), Standing::Running);
     }
 

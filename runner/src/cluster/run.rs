@@ -294,8 +294,9 @@ impl Net {
         let list = ListParams::default().labels(&format!("{}=sync", names::PART));
         let pods = cluster.api::<Pod>().list(&list).await.map_err(ClusterError::api("look for the sync service"))?;
         let pod = pods.items.iter().find_map(|pod| pod.status.as_ref()?.pod_ip.as_deref());
-        let pod = pod.ok_or_else(|| {
-            ClusterError::NotReady { what: "the sync service has no pod that runs".to_owned(), waited: Duration::ZERO }
+        let pod = pod.ok_or_else(|| ClusterError::NotReady {
+            what: "the sync service has no pod that runs".to_owned(),
+            waited: Duration::ZERO,
         })?;
         let subnet = around(pod).ok_or_else(|| {
             ClusterError::Setting(format!("pods have addresses like {pod}, but plans need IPv4 addresses"))

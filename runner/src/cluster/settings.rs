@@ -59,7 +59,8 @@ impl Settings {
     pub async fn of(cluster: &Cluster) -> Result<Self, ClusterError> {
         let found = cluster.api::<ConfigMap>().get_opt(names::SETTINGS).await;
         let found = found.map_err(ClusterError::api(format!("reach the cluster at {}", cluster.address)))?;
-        let data = found.and_then(|map| map.data).ok_or_else(|| ClusterError::NotInstalled(cluster.namespace.clone()))?;
+        let data =
+            found.and_then(|map| map.data).ok_or_else(|| ClusterError::NotInstalled(cluster.namespace.clone()))?;
         Ok(Self::read(&data))
     }
 }

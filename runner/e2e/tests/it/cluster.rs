@@ -93,8 +93,9 @@ fn in_archive(run: &Run, dir: &Path, file: &str) -> String {
     let id = run.dir.file_name().and_then(|name| name.to_str()).expect("an id");
     let python = "import sys, zipfile; sys.stdout.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]).decode())";
     let entry = format!("{id}/{file}");
-    let read = Command::new("python3").args(["-c", python]).arg(run.dir.join("outputs.zip")).arg(&entry).current_dir(dir);
-    let read = read.output().expect("python3 runs");
+    let mut command = Command::new("python3");
+    command.args(["-c", python]).arg(run.dir.join("outputs.zip")).arg(&entry).current_dir(dir);
+    let read = command.output().expect("python3 runs");
     assert!(read.status.success(), "{entry}: {}", String::from_utf8_lossy(&read.stderr));
     String::from_utf8_lossy(&read.stdout).into_owned()
 }
@@ -109,9 +110,22 @@ fn a_cluster_from_install_to_uninstall() {
     let namespace = "tg-e2e";
     let place = ["--namespace", namespace];
     let with = |args: &[&str]| cluster.tg(&[args, &place].concat());
-    with(&["cluster", "status"]).expect(14).says("tg is not installed in namespace `tg-e2e`").says("tg cluster install");
-    let install =
-        ["cluster", "install", "--outputs", "s3://lab/runs", "--image", &image, "--pull", "never", "--credentials", "env"];
+    with(&["cluster", "status"])
+        .expect(14)
+        .says("tg is not installed in namespace `tg-e2e`")
+        .says("tg cluster install");
+    let install = [
+        "cluster",
+        "install",
+        "--outputs",
+        "s3://lab/runs",
+        "--image",
+        &image,
+        "--pull",
+        "never",
+        "--credentials",
+        "env",
+    ];
     with(&[&install[..], &["--dry-run"]].concat()).expect(0);
     with(&["cluster", "status"]).expect(14);
     with(&install).expect(0);
@@ -169,8 +183,21 @@ fn memory(cluster: &Cluster, shell: &str, with: &dyn Fn(&[&str]) -> Done) {
 /// A pod that somebody deletes: its instance is killed, the others are not, and nothing that it wrote is missing.
 fn deleted(cluster: &Cluster, shell: &str) {
     let args = [
-        "run", shell, "--case", "pause", "--param", "seconds=8", "-n", "3", "--backend", "cluster:k8s", "--collect",
-        "--namespace", "tg-e2e", "--progress", "lines",
+        "run",
+        shell,
+        "--case",
+        "pause",
+        "--param",
+        "seconds=8",
+        "-n",
+        "3",
+        "--backend",
+        "cluster:k8s",
+        "--collect",
+        "--namespace",
+        "tg-e2e",
+        "--progress",
+        "lines",
     ];
     let mut command = cluster.inside(&cluster.home.command(args));
     let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("tg starts");

@@ -113,8 +113,7 @@ impl Logs {
             fs::create_dir_all(&self.to)?;
             let open = |name: &str, length: u64| {
                 // What an agent wrote before it was killed, but not yet wrote down, is read again.
-                let mut file =
-                    OpenOptions::new().write(true).create(true).truncate(false).open(self.to.join(name))?;
+                let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(self.to.join(name))?;
                 file.set_len(length)?;
                 file.seek(SeekFrom::End(0))?;
                 Ok::<_, io::Error>(BufWriter::with_capacity(BUFFER, file))
@@ -342,8 +341,7 @@ mod tests {
         logs.read_on().expect("read");
         drop(logs);
         // It wrote more than it wrote down.
-        let mut file =
-            OpenOptions::new().append(true).open(place.dir.path().join("to/stdout.log")).expect("the log");
+        let mut file = OpenOptions::new().append(true).open(place.dir.path().join("to/stdout.log")).expect("the log");
         file.write_all(b"half a li").expect("more");
         fs::rename(place.file(CURRENT), place.file("0.log.20261126-100001")).expect("renamed");
         place.append(CURRENT, &[&full("3")]);
