@@ -20,6 +20,16 @@ test:
 e2e: build
     cargo test -p tg-e2e
 
+# The tests on a real Kubernetes, which is started for them and ended afterwards. It takes root.
+cluster: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --workspace --examples
+    trap 'runner/e2e/cluster/cluster down' EXIT
+    runner/e2e/cluster/cluster up
+    eval "$(runner/e2e/cluster/cluster env)"
+    cargo test -p tg-e2e --test it cluster
+
 build:
     cargo build --workspace
 

@@ -18,7 +18,7 @@ use crate::run::on_cluster::cluster_failure;
 use crate::signals::Interrupts;
 
 /// An agent that has shown no life for so long is dead.
-const ALIVE: Duration = Duration::from_secs(60);
+const ALIVE: Duration = Duration::from_mins(1);
 
 /// What `tg cluster agent` takes.
 #[derive(Debug, clap::Args)]

@@ -63,7 +63,7 @@ enum Pull {
 /// The values of `--credentials`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Credentials {
-    /// From AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of this shell.
+    /// From this shell: the usual variables for an access key, its secret and a session token.
     Env,
     /// From their nodes or their service account.
     #[default]

@@ -3,7 +3,7 @@
 //! Everything is read from the objects of the pods, so that it does not matter when the following began, or how often
 //! the watch was broken: each pod's object says all that there is to say of its instance.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ impl Follower {
         let mut warnings = pin!(watcher(self.cluster.api::<Event>(), warnings).default_backoff());
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told_of = HashMap::new();
+        let mut told_of = HashSet::new();
         // Until the pods of a run that goes on already have been listed, a missing one means nothing.
         let mut listed = false;
         while self.slots.iter().any(|slot| slot.end.is_some()) {
@@ -114,9 +114,8 @@ impl Follower {
                     Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => self.see(&pod).await,
                     Some(Ok(watcher::Event::Delete(pod))) => self.gone(&pod).await,
                     Some(Ok(watcher::Event::InitDone)) => listed = true,
-                    Some(Ok(watcher::Event::Init)) => {}
-                    // The watcher begins anew by itself; what was missed comes with its next list.
-                    Some(Err(_)) => {}
+                    // A watch that broke begins anew by itself; what was missed comes with its next list.
+                    Some(Ok(watcher::Event::Init) | Err(_)) => {}
                     None => return,
                 },
                 event = warnings.next() => match event {
@@ -254,7 +253,7 @@ impl Follower {
         drop(to.send(end));
     }
 
-    async fn warn(&mut self, event: &Event, told: &mut HashMap<(u32, String), ()>) {
+    async fn warn(&mut self, event: &Event, told: &mut HashSet<(u32, String)>) {
         let Some(label) = event.involved_object.name.as_ref().and_then(|name| self.by_pod.get(name)).copied() else {
             return;
         };
@@ -264,7 +263,7 @@ impl Follower {
             return;
         }
         // The same is told again and again, with other words.
-        if told.insert((label, reason.clone()), ()).is_none() {
+        if told.insert((label, reason.clone())) {
             let text = format!("{reason}: {}", event.message.as_deref().unwrap_or_default());
             drop(self.told.found.send((label, Found::Note("kubernetes", text))).await);
         }

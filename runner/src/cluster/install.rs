@@ -270,17 +270,17 @@ fn first_of(texts: Vec<String>, otherwise: &str) -> String {
 fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    for container in status.container_statuses.iter().flatten().filter(|container| !container.ready) {
+    if let Some(container) = status.container_statuses.iter().flatten().find(|container| !container.ready) {
         let state = container.state.clone().unwrap_or_default();
-        if let Some(waiting) = state.waiting {
-            let reason = waiting.reason.unwrap_or_default();
-            let message = waiting.message.map(|message| format!(" ({message})")).unwrap_or_default();
-            return Some(format!("{name}: {reason}{message}"));
-        }
-        if let Some(ended) = state.terminated {
-            return Some(format!("{name}: ended with code {}", ended.exit_code));
-        }
-        return Some(format!("{name}: not ready yet"));
+        let what = match (state.waiting, state.terminated) {
+            (Some(waiting), _) => {
+                let message = waiting.message.map(|message| format!(" ({message})")).unwrap_or_default();
+                format!("{}{message}", waiting.reason.unwrap_or_default())
+            }
+            (None, Some(ended)) => format!("ended with code {}", ended.exit_code),
+            (None, None) => "not ready yet".to_owned(),
+        };
+        return Some(format!("{name}: {what}"));
     }
     let condition = status.conditions.iter().flatten().find(|it| it.type_ == "PodScheduled" && it.status == "False")?;
     Some(format!("{name}: {}", condition.message.as_deref().unwrap_or("no node takes it")))

@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    fn pod(status: Value) -> Pod {
+    fn pod(status: &Value) -> Pod {
         serde_json::from_value(json!({
             "metadata": {"labels": {"tg/group-number": "1", "batch.kubernetes.io/job-completion-index": "7"}},
             "spec": {"nodeName": "n", "containers": []},
@@ -187,13 +187,13 @@ mod tests {
         .expect("a pod")
     }
 
-    fn with(state: Value) -> Pod {
-        pod(json!({"phase": "Running", "containerStatuses": [
+    fn with(state: &Value) -> Pod {
+        pod(&json!({"phase": "Running", "containerStatuses": [
             {"name": "plan", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]}))
     }
 
     fn ends(state: &Value) -> Over {
-        match standing(&with(json!({ "terminated": state }))) {
+        match standing(&with(&json!({ "terminated": state }))) {
             Standing::Over(over) => *over,
             other => panic!("{other:?}"),
         }
@@ -222,10 +222,10 @@ mod tests {
         let rows =
             [("EvictionByEvictionAPI", true), ("PreemptionByScheduler", true), ("DeletionByTaintManager", false)];
         for (reason, evicted) in rows {
-            let Standing::Over(over) = standing(&pod(condition(reason))) else { panic!("{reason}") };
+            let Standing::Over(over) = standing(&pod(&condition(reason))) else { panic!("{reason}") };
             assert_eq!((over.evicted, over.lost.is_some()), (evicted, !evicted), "{reason}");
         }
-        let Standing::Over(over) = standing(&pod(json!({"phase": "Failed", "reason": "Evicted", "message": "disk"})))
+        let Standing::Over(over) = standing(&pod(&json!({"phase": "Failed", "reason": "Evicted", "message": "disk"})))
         else {
             panic!()
         };
@@ -234,22 +234,22 @@ mod tests {
 
     #[test]
     fn what_cannot_come_says_why() {
-        assert_eq!(standing(&pod(json!({"phase": "Pending"}))), Standing::Coming { stuck: None });
-        let pulling = with(json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}));
+        assert_eq!(standing(&pod(&json!({"phase": "Pending"}))), Standing::Coming { stuck: None });
+        let pulling = with(&json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}));
         assert_eq!(standing(&pulling), Standing::Coming { stuck: Some("ImagePullBackOff: no such image".to_owned()) });
         assert_eq!(
-            standing(&with(json!({"waiting": {"reason": "ContainerCreating"}}))),
+            standing(&with(&json!({"waiting": {"reason": "ContainerCreating"}}))),
             Standing::Coming { stuck: None }
         );
-        let unscheduled = pod(json!({"phase": "Pending", "conditions": [
+        let unscheduled = pod(&json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}));
         assert_eq!(standing(&unscheduled), Standing::Coming { stuck: Some("Unschedulable: 0/1 nodes".to_owned()) });
-        assert_eq!(standing(&with(json!({"running": {}}))), Standing::Running);
+        assert_eq!(standing(&with(&json!({"running": {}}))), Standing::Running);
     }
 
     #[test]
     fn a_pod_knows_its_place() {
-        assert_eq!(place(&pod(json!({}))), Some((1, 7)));
-        assert_eq!(report(&pod(json!({}))), None);
+        assert_eq!(place(&pod(&json!({}))), Some((1, 7)));
+        assert_eq!(report(&pod(&json!({}))), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The record of a run in the cluster: what another tg needs to pick it up. A ConfigMap that goes with the run's Jobs.
+//! The record of a run in the cluster: what another tg needs to pick it up. A `ConfigMap` that goes with the run's Jobs.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::client::Cluster;
 use super::error::ClusterError;
 use super::names;
 
-/// The key of the record in the ConfigMap.
+/// The key of the record in the `ConfigMap`.
 const KEY: &str = "run.json";
 
 /// What the cluster knows of a run besides its Jobs and pods.

@@ -109,7 +109,7 @@ fn scaled(text: &str, by: u64) -> Option<u64> {
     })?;
     let value = (number * unit * by as f64).ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
-    (value.is_finite() && value >= 0.0 && value < 9e18).then_some(value as u64)
+    ((0.0..9e18).contains(&value)).then_some(value as u64)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an installation was told, for everyone who uses it: a ConfigMap.
+//! What an installation was told, for everyone who uses it: a `ConfigMap`.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,12 @@ pub struct Settings {
     pub version: String,
 }
 
-/// Environment variables of the agent, as tg's flags know them, by the keys of the ConfigMap.
+/// Environment variables of the agent, as tg's flags know them, by the keys of the `ConfigMap`.
 const KEYS: [&str; 6] =
     ["TG_OUTPUTS", "TG_S3_ENDPOINT", "TG_S3_REGION", "TG_S3_PATH_STYLE", "TG_IMAGE", "TG_INSTALLED_VERSION"];
 
 impl Settings {
-    /// As the data of a ConfigMap, which the agent gets as its environment.
+    /// As the data of a `ConfigMap`, which the agent gets as its environment.
     pub(super) fn data(&self) -> BTreeMap<String, String> {
         let values = [
             Some(self.outputs.clone()),

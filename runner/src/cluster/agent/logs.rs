@@ -163,17 +163,13 @@ impl Logs {
     fn next(&mut self) -> io::Result<bool> {
         let before = self.compressed;
         let files = self.files()?;
-        let next = match files.iter().position(|(_, inode)| *inode == self.at.inode) {
-            Some(at) => at + 1,
-            None => {
-                // It was compressed meanwhile; all that are not are younger.
-                if self.compressed > before + 1 {
-                    let text = "the kubelet rotated its logs faster than the agent of its node could read them";
-                    self.note("log-gap", text.to_owned());
-                }
-                0
-            }
-        };
+        let known = files.iter().position(|(_, inode)| *inode == self.at.inode);
+        // Where it was compressed meanwhile, all that are not are younger.
+        let next = known.map_or(0, |at| at + 1);
+        if known.is_none() && self.compressed > before + 1 {
+            let text = "the kubelet rotated its logs faster than the agent of its node could read them";
+            self.note("log-gap", text.to_owned());
+        }
         let Some((path, inode)) = files.get(next) else { return Ok(false) };
         let following = File::open(path)?;
         // Between the last read and the renaming more may have been written; after it, nothing is.
@@ -190,8 +186,9 @@ impl Logs {
             listed => listed?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
         };
         names.retain(|name| name.strip_prefix(CURRENT).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-        self.compressed = names.iter().filter(|name| name.ends_with(".gz")).count();
-        names.retain(|name| !name.ends_with(".gz") && !name.ends_with(".tmp"));
+        let ends = |name: &String, ending: &str| Path::new(name).extension().is_some_and(|it| it == ending);
+        self.compressed = names.iter().filter(|name| ends(name, "gz")).count();
+        names.retain(|name| !ends(name, "gz") && !ends(name, "tmp"));
         // `0.log.20261126-101500` sorts by time; the current file comes last.
         names.sort_unstable_by(|a, b| (a == CURRENT, a).cmp(&(b == CURRENT, b)));
         let with_inode = |name: &String| {
@@ -281,7 +278,8 @@ mod tests {
 
     #[test]
     fn lines_of_the_kubelet_become_what_was_printed() {
-        let rows: &[(&[u8], Option<(bool, &[u8])>)] = &[
+        type Row = (&'static [u8], Option<(bool, &'static [u8])>);
+        let rows: &[Row] = &[
             (b"t stdout F hello world\n", Some((true, b"hello world\n"))),
             (b"t stderr F \n", Some((false, b"\n"))),
             (b"t stdout P half\n", Some((true, b"half"))),
