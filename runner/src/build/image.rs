@@ -26,8 +26,8 @@ pub struct ImageOptions {
     pub load: Option<String>,
 }
 
-/// Kept out of an image: what builds leave beside a plan's sources.
-const LEFT_OUT: [&str; 3] = ["target", "node_modules", ".git"];
+/// Not shown to the builds of images: what cargo and git leave beside a plan's sources.
+const LEFT_OUT: [&str; 2] = ["target", ".git"];
 
 pub(super) async fn cargo(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
     let (artifact, cached) = Box::pin(cargo::build(job, cancel)).await?;

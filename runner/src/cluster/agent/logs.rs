@@ -14,6 +14,8 @@ use tg_model::layout;
 
 /// The file that is being written.
 const CURRENT: &str = "0.log";
+/// What the kubelet is compressing a file into.
+const TEMPORARY: &str = ".tmp";
 /// How much is read before others have a turn.
 const MOST_AT_ONCE: usize = 64 << 20;
 const BUFFER: usize = 256 << 10;
@@ -21,12 +23,31 @@ const BUFFER: usize = 256 << 10;
 const LONGEST: usize = 4 << 20;
 
 /// How far a container's logs were read: written after what it speaks of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Progress {
+    /// The last renamed file that was read to its end; names sort by time.
+    done: String,
     inode: u64,
     offset: u64,
     out: u64,
     err: u64,
+}
+
+/// The log files of a container.
+#[derive(Debug, Default)]
+struct Files {
+    readable: Vec<Entry>,
+    /// Names of compressed ones, without their ending.
+    compressed: Vec<String>,
+}
+
+/// One that can be read.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    path: PathBuf,
+    inode: u64,
 }
 
 /// Follows the logs of one container.
@@ -38,8 +59,6 @@ pub(super) struct Logs {
     source: Option<File>,
     sinks: Option<(BufWriter<File>, BufWriter<File>)>,
     at: Progress,
-    /// Compressed files that were there when the folder was last looked at.
-    compressed: usize,
     notes: Vec<(&'static str, String)>,
 }
 
@@ -47,7 +66,7 @@ impl Logs {
     /// Of a container whose log files are in `from`; its streams go to `to`.
     pub(super) fn open(from: PathBuf, to: PathBuf, state: PathBuf) -> Self {
         let at = fs::read(&state).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        Self { from, to, state, source: None, sinks: None, at, compressed: 0, notes: Vec::new() }
+        Self { from, to, state, source: None, sinks: None, at, notes: Vec::new() }
     }
 
     /// What was wrong.
@@ -98,12 +117,13 @@ impl Logs {
     /// Opens the first file that was not read to its end, and the files that its content goes to.
     fn begin(&mut self) -> io::Result<bool> {
         let files = self.files()?;
-        let known = files.iter().position(|(_, inode)| *inode == self.at.inode);
-        if known.is_none() && (self.at.inode != 0 || self.compressed > 0) && !files.is_empty() {
+        let known = files.readable.iter().position(|file| file.inode == self.at.inode);
+        let lost = if self.at.inode == 0 { 0 } else { 1 };
+        if known.is_none() && files.compressed.len() + lost > 0 && !files.readable.is_empty() {
             let text = "the agent of its node was away for so long that the kubelet removed a part of its logs";
             self.note("log-gap", text.to_owned());
         }
-        let Some((path, inode)) = files.get(known.unwrap_or(0)) else { return Ok(false) };
+        let Some(Entry { path, inode, .. }) = files.readable.get(known.unwrap_or(0)) else { return Ok(false) };
         let mut source = File::open(path)?;
         if known.is_none() {
             (self.at.inode, self.at.offset) = (*inode, 0);
@@ -161,42 +181,53 @@ impl Logs {
 
     /// Goes on to the file after the one that is open, if there is one.
     fn next(&mut self) -> io::Result<bool> {
-        let before = self.compressed;
-        let files = self.files()?;
-        let known = files.iter().position(|(_, inode)| *inode == self.at.inode);
-        // Where it was compressed meanwhile, all that are not are younger.
-        let next = known.map_or(0, |at| at + 1);
-        if known.is_none() && self.compressed > before + 1 {
+        let mut files = self.files()?;
+        let known = files.readable.iter().position(|file| file.inode == self.at.inode);
+        if known.is_none() && files.compressed.len() > 1 {
             let text = "the kubelet rotated its logs faster than the agent of its node could read them";
             self.note("log-gap", text.to_owned());
         }
-        let Some((path, inode)) = files.get(next) else { return Ok(false) };
+        let next = known.map_or(0, |at| at + 1);
+        if next >= files.readable.len() {
+            return Ok(false);
+        }
+        // What it is called now: what is older is done as well. Where it was compressed meanwhile, so were all before.
+        let name = known.map(|at| files.readable[at].name.clone()).or(files.compressed.pop());
+        let Entry { path, inode, .. } = &files.readable[next];
         let following = File::open(path)?;
         // Between the last read and the renaming more may have been written; after it, nothing is.
         self.read_file(usize::MAX)?;
         (self.at.inode, self.at.offset) = (*inode, 0);
+        self.at.done = name.unwrap_or_default();
         self.source = Some(following);
         Ok(true)
     }
 
-    /// The files that are not compressed, oldest first, with their inodes.
-    fn files(&mut self) -> io::Result<Vec<(PathBuf, u64)>> {
+    /// The files that were not read to their end, oldest first.
+    fn files(&self) -> io::Result<Files> {
         let mut names: Vec<String> = match fs::read_dir(&self.from) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             listed => listed?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
         };
-        names.retain(|name| name.strip_prefix(CURRENT).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-        let ends = |name: &String, ending: &str| Path::new(name).extension().is_some_and(|it| it == ending);
-        self.compressed = names.iter().filter(|name| ends(name, "gz")).count();
-        names.retain(|name| !ends(name, "gz") && !ends(name, "tmp"));
         // `0.log.20261126-101500` sorts by time; the current file comes last.
+        let renamed = |name: &String| name.strip_prefix(CURRENT).is_some_and(|rest| rest.starts_with('.'));
+        names.retain(|name| name == CURRENT || renamed(name) && *name > self.at.done);
         names.sort_unstable_by(|a, b| (a == CURRENT, a).cmp(&(b == CURRENT, b)));
-        let with_inode = |name: &String| {
-            let path = self.from.join(name);
-            // One that was compressed in this moment is not there any more.
-            fs::metadata(&path).ok().map(|meta| (path, meta.ino()))
-        };
-        Ok(names.iter().filter_map(with_inode).collect())
+        let mut files = Files::default();
+        for name in names {
+            let path = self.from.join(&name);
+            if let Some(stem) = name.strip_suffix(".gz") {
+                if stem != self.at.done {
+                    files.compressed.push(stem.to_owned());
+                }
+            } else if !name.ends_with(TEMPORARY)
+                // One that was compressed in this moment is not there any more.
+                && let Ok(meta) = fs::metadata(&path)
+            {
+                files.readable.push(Entry { name, path, inode: meta.ino() });
+            }
+        }
+        Ok(files)
     }
 
     /// Writes down how far it is, after everything that it speaks of.

@@ -93,7 +93,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
         (
             "[[groups]]\nid = \"h\"\nbuilder = \"docker:node\"\ninstances = { count = 1 }\n",
             ":11: tg has no builder `docker:node`",
-            "--builder exec:go",
+            "--builder exec:node",
         ),
         (
             "[[groups]]\nid = \"h\"\nbuilder = \"exec:node\"\ninstances = { count = 1 }\n",
