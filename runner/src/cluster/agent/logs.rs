@@ -19,6 +19,8 @@ const TEMPORARY: &str = ".tmp";
 /// How much is read before others have a turn.
 const MOST_AT_ONCE: usize = 64 << 20;
 const BUFFER: usize = 256 << 10;
+/// What waits to be written, for each stream of each instance of a node.
+const WAITING: usize = 16 << 10;
 /// No runtime writes a longer line.
 const LONGEST: usize = 4 << 20;
 
@@ -118,7 +120,7 @@ impl Logs {
     fn begin(&mut self) -> io::Result<bool> {
         let files = self.files()?;
         let known = files.readable.iter().position(|file| file.inode == self.at.inode);
-        let lost = if self.at.inode == 0 { 0 } else { 1 };
+        let lost = usize::from(self.at.inode != 0);
         if known.is_none() && files.compressed.len() + lost > 0 && !files.readable.is_empty() {
             let text = "the agent of its node was away for so long that the kubelet removed a part of its logs";
             self.note("log-gap", text.to_owned());
@@ -136,7 +138,7 @@ impl Logs {
                 let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(self.to.join(name))?;
                 file.set_len(length)?;
                 file.seek(SeekFrom::End(0))?;
-                Ok::<_, io::Error>(BufWriter::with_capacity(BUFFER, file))
+                Ok::<_, io::Error>(BufWriter::with_capacity(WAITING, file))
             };
             self.sinks = Some((open(layout::STDOUT_FILE, self.at.out)?, open(layout::STDERR_FILE, self.at.err)?));
         }
