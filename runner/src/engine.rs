@@ -276,10 +276,7 @@ impl Run {
         hub.drop_run(&prefix);
         dispatcher.state.finish(clock.elapsed());
         dispatcher.tell();
-        file.ended_ns = Some(clock.now_ns());
-        file.pid = None;
-        file.verdict = dispatcher.state.verdict();
-        file.tally = dispatcher.state.tally().clone();
+        seal(&mut file, &dispatcher.state, clock);
         // The description first: whoever reads `RunFinished` finds it complete.
         let written = folder.write(&file);
         let broken = dispatcher.outlet.finish().await;
@@ -350,6 +347,14 @@ pub(crate) fn run_file(spec: &RunSpec, options: &RunOptions, started_ns: u64) ->
         outputs: options.outputs.clone(),
         pid: Some(std::process::id()),
     }
+}
+
+/// What is known of a run when it has ended.
+pub(crate) fn seal(file: &mut RunFile, state: &State, clock: Clock) {
+    file.ended_ns = Some(clock.now_ns());
+    file.pid = None;
+    file.verdict = state.verdict();
+    file.tally = state.tally().clone();
 }
 
 type Tasks = (JoinSet<instance::End>, HashMap<tokio::task::Id, u32>);

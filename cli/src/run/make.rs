@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::gather::gather;
+use super::on_cluster::refused;
 use super::publishing::Publishing;
 use super::wanted::random;
 use super::{Args, ClusterRunArgs, Gathered};
@@ -179,13 +180,7 @@ impl Maker {
             let publisher = Publisher::new(self.store.open(place.clone()).await, run.clone(), &dir);
             watching.publishing = Some(Publishing::begin(publisher));
         }
-        let file = self.drive(work, inbox, &mut watching).await?.map_err(|error| {
-            let failure = Failure::from_error(error.exit(), &error);
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })?;
+        let file = self.drive(work, inbox, &mut watching).await?.map_err(|error| refused(&error))?;
         let Watching { summary, at_deadline, publishing, .. } = watching;
         let mut made = Made { summary, file, dir, at_deadline, gathered: None, unpublished: None };
         if let Some(publishing) = publishing {

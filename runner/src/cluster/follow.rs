@@ -25,6 +25,7 @@ use crate::cancel::Asked;
 use crate::drain::FoundBy;
 use crate::instance::{Began, End};
 use crate::scan::Found;
+use crate::sync::{Hub, Seen};
 
 /// How long an image may fail to be pulled, or a container to be made, before its instance counts as not started.
 const STUCK_FOR: Duration = Duration::from_mins(2);
@@ -46,6 +47,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(super) struct Told {
     pub(super) began: mpsc::Sender<Began>,
     pub(super) found: mpsc::Sender<FoundBy>,
+    /// Hears of what concerns the whole run.
+    pub(super) hub: Hub,
 }
 
 /// One instance, as far as it is known.
@@ -107,15 +110,27 @@ impl Follower {
         let mut told_of = HashSet::new();
         // Until the pods of a run that goes on already have been listed, a missing one means nothing.
         let mut listed = false;
+        let mut broken = false;
         while self.slots.iter().any(|slot| slot.end.is_some()) {
             tokio::select! {
                 biased;
                 event = pods.next() => match event {
-                    Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => self.see(&pod).await,
-                    Some(Ok(watcher::Event::Delete(pod))) => self.gone(&pod).await,
-                    Some(Ok(watcher::Event::InitDone)) => listed = true,
-                    // A watch that broke begins anew by itself; what was missed comes with its next list.
-                    Some(Ok(watcher::Event::Init) | Err(_)) => {}
+                    Some(Ok(event)) => {
+                        broken = false;
+                        listed |= matches!(event, watcher::Event::InitDone);
+                        match event {
+                            watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) => self.see(&pod).await,
+                            watcher::Event::Delete(pod) => self.gone(&pod).await,
+                            watcher::Event::Init | watcher::Event::InitDone => {}
+                        }
+                    }
+                    // It begins anew by itself, and what was missed comes with its next list.
+                    Some(Err(error)) => {
+                        if !std::mem::replace(&mut broken, true) {
+                            let text = format!("the cluster is not heard from: {}", crate::error::chain(&error));
+                            self.told.hub.tell_all(&Seen::Odd { from: None, reason: "watch-broken", text });
+                        }
+                    }
                     None => return,
                 },
                 event = warnings.next() => match event {

@@ -22,7 +22,7 @@ use crate::build::Artifacts;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Inputs, Outlet};
-use crate::engine::{RunOptions, run_file};
+use crate::engine::{RunOptions, run_file, seal};
 use crate::environment::Common;
 use crate::error::RunError;
 use crate::faults::Faults;
@@ -209,13 +209,13 @@ impl Going {
             });
             labels.insert(task.id(), label);
         }
-        let told = Told { began: began_to, found: found_to };
+        // There is no sync service here, since the cluster's is where the pods are; the hub carries words of the run.
+        let hub = Hub::new(options.sync.clone());
+        let watch = hub.watch("", TopicFilter::default());
+        let told = Told { began: began_to, found: found_to, hub: hub.clone() };
         let follower =
             Follower::new(cluster.clone(), run.clone(), spec, ends, told, options.wait_for_capacity).follow(stopped);
         let following = tokio::spawn(follower);
-        // There is no sync service here; the cluster's is where the pods are.
-        let hub = Hub::new(options.sync.clone());
-        let watch = hub.watch("", TopicFilter::default());
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
         let mut outlet = Outlet::new(clock, log, events);
         outlet.record(builds);
@@ -238,10 +238,7 @@ impl Going {
         }
         dispatcher.state.finish(clock.elapsed());
         dispatcher.tell();
-        file.ended_ns = Some(clock.now_ns());
-        file.pid = None;
-        file.verdict = dispatcher.state.verdict();
-        file.tally = dispatcher.state.tally().clone();
+        seal(&mut file, &dispatcher.state, clock);
         // The description first: whoever reads `RunFinished` finds it complete.
         let written = folder.write(&file);
         match dispatcher.outlet.finish().await {

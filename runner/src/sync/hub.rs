@@ -178,7 +178,7 @@ impl Hub {
     }
 
     /// Tells everyone: for what cannot be told apart by key.
-    pub(super) fn tell_all(&self, seen: &Seen) {
+    pub(crate) fn tell_all(&self, seen: &Seen) {
         for watcher in read(&self.inner.watchers).iter().filter_map(Weak::upgrade) {
             watcher.other(seen.clone());
         }

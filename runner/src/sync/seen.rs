@@ -47,7 +47,7 @@ pub enum Seen {
         /// Whose.
         from: Label,
         /// A short fixed word: `large-answer`, `slow-reader`, `bad-request`, `too-large`,
-        /// `protocol-error`, `accept-failed` or `watch-lagged`.
+        /// `protocol-error`, `accept-failed`, `watch-lagged` or `watch-broken`.
         reason: &'static str,
         /// The details: topic, size, limit.
         text: String,
