@@ -21,7 +21,7 @@ use crate::run::on_cluster::cluster_failure;
 Clusters are made by their own tools: eksctl, gcloud, kind. tg uses the current context of the kubeconfig.
 
 Examples:
-  tg cluster image --registry ghcr.io/lab           the image that holds this tg, pushed
+  tg cluster image --image-registry ghcr.io/lab           the image that holds this tg, pushed
   tg cluster install --outputs s3://lab/runs --image ghcr.io/lab/tg:0123456789ab
   tg cluster install --outputs s3://lab/runs --dry-run | kubectl apply -f -
   tg cluster status                                 what is ready, and how many instances fit in
@@ -70,22 +70,10 @@ impl PlaceArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ImageArgs {
     /// Push images to this registry, under what stands before their names, such as `ghcr.io/lab`.
-    #[arg(
-        long = "image-registry",
-        visible_alias = "registry",
-        value_name = "HOST/PREFIX",
-        env = "TG_IMAGE_REGISTRY",
-        hide_env_values = true
-    )]
+    #[arg(long = "image-registry", value_name = "HOST/PREFIX", env = "TG_IMAGE_REGISTRY", hide_env_values = true)]
     registry: Option<String>,
     /// Hand images to this command line as archives on its standard input, such as `ctr -n k8s.io images import -`.
-    #[arg(
-        long = "image-load",
-        visible_alias = "load",
-        value_name = "COMMAND",
-        env = "TG_IMAGE_LOAD",
-        hide_env_values = true
-    )]
+    #[arg(long = "image-load", value_name = "COMMAND", env = "TG_IMAGE_LOAD", hide_env_values = true)]
     load: Option<String>,
 }
 

@@ -195,11 +195,7 @@ impl Place {
 }
 
 fn failed(run: &RunId, error: &CollectError) -> Failure {
-    let failure = Failure::new(error.exit(), format!("cannot collect run `{run}`")).cause(error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(error.exit(), format!("cannot collect run `{run}`")).cause(error).maybe_hint(error.hint())
 }
 
 /// Collects a run, with progress on stderr.

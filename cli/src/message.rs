@@ -77,6 +77,14 @@ impl Failure {
         self
     }
 
+    /// The same, if a library knows what the user can do.
+    pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// A failure to write what was asked for. A reader that went away (`tg … | head`) is none.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

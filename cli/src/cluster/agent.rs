@@ -8,7 +8,7 @@ use anstream::eprintln;
 use futures_util::future::BoxFuture;
 use tg_collector::{Publisher, S3, S3Place};
 use tg_model::{Exit, InstanceId, RunId};
-use tg_runner::cluster::{AgentOptions, Publish, Sent, agent};
+use tg_runner::cluster::{AgentOptions, Publish, PublishError, Sent, agent};
 use tokio_util::sync::CancellationToken;
 
 use super::PlaceArgs;
@@ -81,26 +81,20 @@ fn alive(heartbeat: &Path) -> Result<Exit, Failure> {
 struct Store(S3);
 
 impl Publish for Store {
-    fn publish<'a>(&'a self, run: &'a RunId, dir: &'a Path, id: &'a InstanceId) -> BoxFuture<'a, Result<Sent, String>> {
+    fn publish<'a>(
+        &'a self,
+        run: &'a RunId,
+        dir: &'a Path,
+        id: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Sent, PublishError>> {
         Box::pin(async move {
-            let sent = Publisher::new(self.0.clone(), run.clone(), dir).instance(id).await;
-            let sent = sent.map_err(|error| words(&error))?;
+            let sent = Publisher::new(self.0.clone(), run.clone(), dir).instance(id).await?;
             let notes = sent.notes.iter().map(|note| format!("{}: {}", note.path, note.text)).collect();
             Ok(Sent { files: sent.files, bytes: sent.bytes, notes })
         })
     }
 
-    fn reach(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async move { self.0.reach().await.map_err(|error| words(&error)) })
+    fn reach(&self) -> BoxFuture<'_, Result<(), PublishError>> {
+        Box::pin(async move { Ok(self.0.reach().await?) })
     }
-}
-
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -23,13 +23,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         .map_err(|error| Failure::new(Exit::Environment, "cannot find this program").cause(&error))?;
     let cache = context.home.writable()?.join("cache").join("builds");
     let built = tg_runner::image_of_program(&program, "tg", &cache, &args.images.options(), &Cancel::new()).await;
-    let image = built.map_err(|error| {
-        let failure = Failure::from_error(error.exit(), &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })?;
+    let image = built.map_err(|error| Failure::from_error(error.exit(), &error).maybe_hint(error.hint()))?;
     output::to_stdout(|out| writeln!(out, "{image}"))?;
     Ok(Exit::Ok)
 }

@@ -132,13 +132,7 @@ impl Maker {
         let mut watching = Watching::new(self.style);
         let work = async move { tg_runner::build_all(&specs, &options, &events, &cancel).await };
         let built = self.drive(work, inbox, &mut watching).await?;
-        built.map(Arc::new).map_err(|error| {
-            let failure = Failure::from_error(error.exit(), &error);
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })
+        built.map(Arc::new).map_err(|error| Failure::from_error(error.exit(), &error).maybe_hint(error.hint()))
     }
 
     /// Makes one run, the `nth` of `all`.

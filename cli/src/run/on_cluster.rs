@@ -89,18 +89,10 @@ pub(crate) fn place(settings: &Settings) -> Result<S3Place, Failure> {
 
 /// A failure of the runner.
 pub(crate) fn refused(error: &RunError) -> Failure {
-    let failure = Failure::from_error(error.exit(), error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::from_error(error.exit(), error).maybe_hint(error.hint())
 }
 
 /// A failure of the cluster.
 pub(crate) fn cluster_failure(error: &tg_runner::cluster::ClusterError) -> Failure {
-    let failure = Failure::from_error(error.exit(), error);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::from_error(error.exit(), error).maybe_hint(error.hint())
 }

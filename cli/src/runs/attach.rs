@@ -6,7 +6,6 @@ use tg_model::{Exit, RunId};
 use tg_runner::RunOptions;
 use tg_runner::cluster::AttachedRun;
 
-use crate::Context;
 use crate::cluster::PlaceArgs;
 use crate::message::Failure;
 use crate::object_store::StoreArgs;
@@ -14,6 +13,7 @@ use crate::render::OutputArgs;
 use crate::reporter::Style;
 use crate::run::on_cluster::cluster_failure;
 use crate::run::{Maker, Series};
+use crate::{Context, stored};
 
 /// What `tg runs attach` takes.
 #[derive(Debug, clap::Args)]
@@ -44,8 +44,22 @@ pub(super) struct Args {
 /// From asking an instance to end to killing it; its pod says so already.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Two that follow one run would write the same files.
+fn still_followed(run: &RunId, context: &Context) -> Result<(), Failure> {
+    let dir = tg_model::layout::run_dir(&context.home.path()?, run);
+    match stored::read_file(&dir) {
+        Ok(file) if stored::state(&file) == stored::State::Live => {
+            let text = format!("run `{run}` is being followed by the tg that began it");
+            Err(Failure::new(Exit::Busy, text).hint("wait for it, or end that tg first"))
+        }
+        // What is not here, or not readable, is told anew from the cluster.
+        _ => Ok(()),
+    }
+}
+
 /// Goes on with the run.
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    still_followed(&args.run, context)?;
     let mut maker = Maker::for_attached(context, args.progress, args.collect, &args.store)?;
     let cluster = args.place.connect().await?;
     let attached = AttachedRun::find(&cluster, &args.run).await.map_err(|error| cluster_failure(&error))?;

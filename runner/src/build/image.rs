@@ -184,8 +184,9 @@ impl Maker<'_> {
             let file = context.join("image.tar");
             docker(&["save", "--output"]).arg(&file).arg(&image).run(cancel).await?;
             let shell = tool::need(self.builder, "sh")?;
-            let line = format!("{load} < '{}'", file.display());
-            Cmd::new(self.builder, &shell, context).args(["-c", &line]).run(cancel).await?;
+            // The file is an argument, so that no character of its name means anything to the shell.
+            let line = format!("{load} < \"$1\"");
+            Cmd::new(self.builder, &shell, context).args(["-c", &line, "sh"]).arg(&file).run(cancel).await?;
         }
         Ok(image)
     }

@@ -16,7 +16,7 @@ use tg_model::event::CancelReason;
 use tg_model::outcome::Stopped;
 use tg_model::spec::RunSpec;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::client::Cluster;
 use super::pod::{self, Over, Standing};
@@ -33,6 +33,8 @@ const STUCK_FOR: Duration = Duration::from_mins(2);
 const UNSCHEDULED_FOR: Duration = Duration::from_mins(5);
 /// How long the agent of a node may take to publish what an ended instance wrote.
 const PUBLISHING_FOR: Duration = Duration::from_mins(15);
+/// How long a pod that its node was told to give up may still tell how it ended, before its node counts as gone.
+const LEAVING_FOR: Duration = Duration::from_mins(2);
 /// How long pods may still appear after the run was stopped.
 const LATE: Duration = Duration::from_secs(3);
 /// How long those that are there may take to say that they never ran.
@@ -58,6 +60,8 @@ struct Slot {
     began: bool,
     /// What keeps it from starting, and since when.
     stuck: Option<(String, Instant)>,
+    /// Why it has to leave its node, and since when.
+    leaving: Option<(String, Instant)>,
     /// It has ended, and its agent has not told what it printed.
     over: Option<(Over, Instant)>,
     end: Option<oneshot::Sender<End>>,
@@ -74,6 +78,10 @@ pub(super) struct Follower {
     by_pod: HashMap<String, u32>,
     told: Told,
     stopped: Option<(Asked, Instant)>,
+    /// The cluster has not been told to stop yet, and is to be told then.
+    stop_again: Option<Instant>,
+    /// Instances that have not ended.
+    open: usize,
     /// Whether to wait for nodes that an autoscaler may bring.
     patient: bool,
 }
@@ -94,8 +102,10 @@ impl Follower {
             first.push(next);
             next += group.count;
         }
+        let open = ends.len();
         let slots = ends.into_iter().map(|end| Slot { end: Some(end), ..Slot::default() }).collect();
-        Self { cluster, run, first, slots, by_pod: HashMap::new(), told, stopped: None, patient }
+        let (stopped, stop_again) = (None, None);
+        Self { cluster, run, first, slots, by_pod: HashMap::new(), told, stopped, stop_again, open, patient }
     }
 
     /// Follows until every instance has ended.
@@ -111,7 +121,9 @@ impl Follower {
         // Until the pods of a run that goes on already have been listed, a missing one means nothing.
         let mut listed = false;
         let mut broken = false;
-        while self.slots.iter().any(|slot| slot.end.is_some()) {
+        // It may have been asked to stop before it began.
+        stop.mark_changed();
+        while self.open > 0 {
             tokio::select! {
                 biased;
                 event = pods.next() => match event {
@@ -144,12 +156,20 @@ impl Follower {
                 changed = stop.changed() => {
                     let asked = *stop.borrow_and_update();
                     if changed.is_ok() && asked != Asked::No {
+                        self.stopped = Some((asked, Instant::now()));
                         self.stop(asked).await;
                     } else if changed.is_err() {
                         return;
                     }
                 }
-                _ = look.tick() => self.look(listed),
+                _ = look.tick() => {
+                    if let (Some(at), Some((asked, _))) = (self.stop_again, self.stopped)
+                        && at <= Instant::now()
+                    {
+                        self.stop(asked).await;
+                    }
+                    self.look(listed);
+                }
             }
         }
     }
@@ -185,6 +205,10 @@ impl Follower {
                 slot.stuck = stuck.map(|why| (why, since.unwrap_or_else(Instant::now)));
             }
             Standing::Running => self.begin(label).await,
+            Standing::Leaving(why) => {
+                slot.leaving.get_or_insert_with(|| (why, Instant::now()));
+                self.begin(label).await;
+            }
             Standing::Over(over) => {
                 if over.not_started.is_none() && over.ended.is_some() {
                     self.begin(label).await;
@@ -230,6 +254,7 @@ impl Follower {
         let stopped = self.stopped.and_then(|(asked, _)| asked.reason());
         let Some(slot) = self.slots.get_mut(label as usize) else { return };
         let Some(to) = slot.end.take() else { return };
+        self.open -= 1;
         let mut end = End {
             label,
             not_started: over.not_started,
@@ -284,22 +309,21 @@ impl Follower {
         }
     }
 
-    /// Ends the run's Jobs; their pods get SIGTERM, and SIGKILL after the grace time.
+    /// Ends the run's Jobs; their pods get SIGTERM, and SIGKILL after the grace time. What fails is tried again.
     async fn stop(&mut self, asked: Asked) {
-        self.stopped = Some((asked, Instant::now()));
         let list = ListParams::default().labels(&format!("{}={}", names::RUN, self.run));
-        for _ in 0..5 {
-            let jobs = self.cluster.api::<Job>();
-            let mut done = jobs.delete_collection(&DeleteParams::background(), &list).await.is_ok();
-            let grace = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-            let pods = self.cluster.api::<Pod>();
-            let params = if matches!(asked, Asked::Now(_)) { grace } else { DeleteParams::default() };
-            done &= pods.delete_collection(&params, &list).await.is_ok();
-            if done {
-                return;
-            }
-            sleep(AGAIN).await;
+        let jobs = self.cluster.api::<Job>().delete_collection(&DeleteParams::background(), &list).await.map(drop);
+        let now = matches!(asked, Asked::Now(_)).then_some(0);
+        let params = DeleteParams { grace_period_seconds: now, ..DeleteParams::default() };
+        let pods = self.cluster.api::<Pod>().delete_collection(&params, &list).await.map(drop);
+        let failed = jobs.and(pods).err();
+        if let Some(error) = &failed
+            && self.stop_again.is_none()
+        {
+            let text = format!("the cluster cannot be told to stop, trying again: {}", crate::error::chain(error));
+            self.told.hub.tell_all(&Seen::Odd { from: None, reason: "stop-failed", text });
         }
+        self.stop_again = failed.map(|_| Instant::now() + AGAIN);
     }
 
     /// Ends those that will not come, or of which nothing more will be heard.
@@ -312,6 +336,14 @@ impl Follower {
                 && let Some((over, _)) = slot.over.take()
             {
                 self.end(label, over, None);
+                continue;
+            }
+            if let Some((why, since)) = &slot.leaving
+                && slot.over.is_none()
+                && now.duration_since(*since) >= LEAVING_FOR
+            {
+                let lost = Some(why.clone());
+                self.end(label, Over { lost, ..Over::default() }, None);
                 continue;
             }
             let not_started = match (&slot.stuck, self.stopped) {

@@ -83,7 +83,15 @@ impl InstallOptions {
 
 impl Cluster {
     /// Makes or upgrades the installation; whatever is there already and as it should be stays.
+    ///
+    /// A namespace that somebody else made is left alone: `uninstall` would delete it with all that is in it.
     pub async fn install(&self, options: &InstallOptions) -> Result<(), ClusterError> {
+        if self.space().await?.is_some_and(|found| !is_ours(&found)) {
+            return Err(ClusterError::Setting(format!(
+                "namespace `{}` was not made by `tg cluster install`: name one that does not exist yet",
+                self.namespace
+            )));
+        }
         for object in options.objects(&self.namespace) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let what = format!("apply {} `{name}`", object["kind"].as_str().unwrap_or("object"));
@@ -176,12 +184,8 @@ impl Cluster {
     /// Removes everything, the namespace last, and waits until it is gone.
     pub async fn uninstall(&self, wait: Duration) -> Result<(), ClusterError> {
         let spaces: Api<Namespace> = Api::all(self.client.clone());
-        let found = spaces.get_opt(&self.namespace).await.map_err(ClusterError::api("look at the namespace"))?;
-        let Some(found) = found else { return Err(ClusterError::NotInstalled(self.namespace.clone())) };
-        let ours = found.metadata.labels.is_some_and(|labels| {
-            labels.get("app.kubernetes.io/managed-by").is_some_and(|manager| manager == names::MANAGER)
-        });
-        if !ours {
+        let found = self.space().await?.ok_or_else(|| ClusterError::NotInstalled(self.namespace.clone()))?;
+        if !is_ours(&found) {
             return Err(ClusterError::Setting(format!(
                 "namespace `{}` was not made by `tg cluster install`, so it is left alone",
                 self.namespace
@@ -195,7 +199,7 @@ impl Cluster {
         loop {
             // The agents go with the rest, and then nobody lets the pods of runs go but us.
             self.let_go(None).await?;
-            if spaces.get_opt(&self.namespace).await.map_err(ClusterError::api("look at the namespace"))?.is_none() {
+            if self.space().await?.is_none() {
                 return Ok(());
             }
             if began.elapsed() >= wait {
@@ -204,6 +208,11 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    async fn space(&self) -> Result<Option<Namespace>, ClusterError> {
+        let spaces: Api<Namespace> = Api::all(self.client.clone());
+        spaces.get_opt(&self.namespace).await.map_err(ClusterError::api("look at the namespace"))
     }
 
     /// Takes our finalizer from the pods that still have it: of a run, or of all.
@@ -244,6 +253,11 @@ impl Status {
         }
         missing
     }
+}
+
+fn is_ours(space: &Namespace) -> bool {
+    let labels = space.metadata.labels.as_ref();
+    labels.and_then(|labels| labels.get("app.kubernetes.io/managed-by")).is_some_and(|by| by == names::MANAGER)
 }
 
 /// What the agents say of the object store.

@@ -31,6 +31,8 @@ pub(super) struct PodSettings {
     image_pull_policy: String,
     cpu: Option<String>,
     memory: Option<String>,
+    /// How long the run may take, where nothing else says so.
+    pub(super) deadline: Option<Duration>,
 }
 
 impl PodSettings {
@@ -62,7 +64,13 @@ impl PodSettings {
             Some(toml::Value::Array(names)) => names.iter().map(|name| json!({"name": name.as_str()})).collect(),
             Some(other) => return Err(bad(format!("`image_pull_secrets` must be a list of names, not {other}"))),
         };
+        let deadline = match config.get("run_timeout_min") {
+            None => None,
+            Some(toml::Value::Integer(minutes @ 1..=100_000)) => Some(Duration::from_mins(minutes.unsigned_abs())),
+            Some(other) => return Err(bad(format!("`run_timeout_min` must be a number of minutes, not {other}"))),
+        };
         Ok(Self {
+            deadline,
             node_selector: any("node_selector"),
             tolerations: any("tolerations"),
             image_pull_secrets: secrets,

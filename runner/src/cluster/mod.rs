@@ -20,7 +20,7 @@ mod room;
 mod run;
 mod settings;
 
-pub use agent::{AgentOptions, Publish, Say, Sent, agent};
+pub use agent::{AgentOptions, Publish, PublishError, Say, Sent, agent};
 pub use client::{Cluster, ClusterArgs};
 pub use error::ClusterError;
 pub use install::{InstallOptions, Status};

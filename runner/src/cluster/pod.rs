@@ -31,6 +31,8 @@ pub(super) enum Standing {
     },
     /// Its process runs.
     Running,
+    /// Its node was told to give it up, for this reason, and has not said that its process ended.
+    Leaving(String),
     /// Its process has ended, or will never begin.
     Over(Box<Over>),
 }
@@ -62,11 +64,12 @@ pub(super) fn standing(pod: &Pod) -> Standing {
         status.conditions.iter().flatten().find(|it| it.type_ == "DisruptionTarget" && it.status == "True");
     let disrupted = disruption.and_then(|it| it.reason.as_deref());
     let words = disruption.and_then(|it| it.message.clone()).or_else(|| status.message.clone());
-    // What the kubelet or the scheduler removed for want of room; a taint of the node's is its loss.
-    let evicted = status.reason.as_deref() == Some("Evicted")
+    // A node that was told to give a pod up for its taints may be well, or gone: then the pod never ends.
+    let leaving = disrupted == Some("DeletionByTaintManager");
+    let evicted = leaving
+        || status.reason.as_deref() == Some("Evicted")
         || matches!(disrupted, Some("EvictionByEvictionAPI" | "PreemptionByScheduler" | "TerminationByKubelet"));
-    let gone = matches!(status.reason.as_deref(), Some("NodeLost"))
-        || matches!(disrupted, Some("DeletionByTaintManager" | "DeletionByPodGC"));
+    let gone = status.reason.as_deref() == Some("NodeLost") || disrupted == Some("DeletionByPodGC");
     if let Some(terminated) = container.and_then(|it| it.state.as_ref()?.terminated.as_ref()) {
         return Standing::Over(Box::new(over(terminated, evicted, deleted, words)));
     }
@@ -81,7 +84,8 @@ pub(super) fn standing(pod: &Pod) -> Standing {
         return Standing::Over(Box::new(over));
     }
     if container.is_some_and(|it| it.state.as_ref().is_some_and(|state| state.running.is_some())) {
-        return Standing::Running;
+        let why = || words.unwrap_or_else(|| "its node was told to give it up, and is not heard from".to_owned());
+        return if leaving { Standing::Leaving(why()) } else { Standing::Running };
     }
     if deleted && pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none()) {
         return Standing::Over(Box::new(never("its pod was deleted before it had a node")));
@@ -219,12 +223,20 @@ mod tests {
             json!({"phase": "Failed", "conditions": [
                 {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "m"}]})
         };
-        let rows =
-            [("EvictionByEvictionAPI", true), ("PreemptionByScheduler", true), ("DeletionByTaintManager", false)];
+        let rows = [("EvictionByEvictionAPI", true), ("PreemptionByScheduler", true), ("DeletionByPodGC", false)];
         for (reason, evicted) in rows {
             let Standing::Over(over) = standing(&pod(&condition(reason))) else { panic!("{reason}") };
             assert_eq!((over.evicted, over.lost.is_some()), (evicted, !evicted), "{reason}");
         }
+        // While the process of one with a taint on its node runs, nobody knows whether the node will tell of its end.
+        let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"});
+        let tainted = |state: Value| {
+            pod(&json!({"phase": "Running", "conditions": [condition], "containerStatuses": [
+                {"name": "plan", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]}))
+        };
+        assert!(matches!(standing(&tainted(json!({"running": {}}))), Standing::Leaving(_)));
+        let Standing::Over(over) = standing(&tainted(json!({"terminated": {"exitCode": 143}}))) else { panic!() };
+        assert!(over.evicted && over.lost.is_none());
         let Standing::Over(over) = standing(&pod(&json!({"phase": "Failed", "reason": "Evicted", "message": "disk"})))
         else {
             panic!()

@@ -85,7 +85,7 @@ async fn begin(
     let net = Net::of(cluster).await?;
     let clock = Clock::start();
     let common = Common::new(spec, &options.run, clock.started_ns());
-    let deadline = options.deadline.or(spec.deadline);
+    let deadline = options.deadline.or(spec.deadline).or(pods.deadline);
     let run = options.run.clone();
     let maker = JobMaker {
         run: &run,

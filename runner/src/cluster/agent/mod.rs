@@ -30,8 +30,9 @@ use super::names;
 
 /// How often the agent shows that it is alive, and looks whether its tasks are.
 const BEAT: Duration = Duration::from_secs(5);
-/// A task that does nothing for so long hangs.
+/// A task that does nothing for so long hangs; one that publishes may have a great deal to send.
 const HANGS: Duration = Duration::from_mins(30);
+const HANGS_PUBLISHING: Duration = Duration::from_hours(6);
 /// How often the store is asked whether it is there.
 const ASK_STORE: Duration = Duration::from_secs(30);
 /// What an agent says of a store that it reaches.
@@ -75,13 +76,21 @@ pub struct Sent {
     pub notes: Vec<String>,
 }
 
+/// What the object store says when it does not take something.
+pub type PublishError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Puts what an instance left in a run's folder where the run's outputs go.
 pub trait Publish: Send + Sync {
     /// Publishes; an error is worth another try.
-    fn publish<'a>(&'a self, run: &'a RunId, dir: &'a Path, id: &'a InstanceId) -> BoxFuture<'a, Result<Sent, String>>;
+    fn publish<'a>(
+        &'a self,
+        run: &'a RunId,
+        dir: &'a Path,
+        id: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Sent, PublishError>>;
 
     /// Whether the store can be reached.
-    fn reach(&self) -> BoxFuture<'_, Result<(), String>>;
+    fn reach(&self) -> BoxFuture<'_, Result<(), PublishError>>;
 }
 
 /// Says something to whoever reads the agent's own log.
@@ -96,11 +105,16 @@ struct Node {
     turns: Semaphore,
 }
 
-/// What a task does, and since when.
-type Doing = Arc<Mutex<(&'static str, Instant)>>;
+/// What a task does, and until when it may; nothing if it waits for the cluster.
+type Doing = Arc<Mutex<Option<(&'static str, Instant)>>>;
+
+fn set(task: &Doing, doing: Option<(&'static str, Duration)>) {
+    let doing = doing.map(|(what, most)| (what, Instant::now() + most));
+    *task.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+}
 
 fn doing(task: &Doing, what: &'static str) {
-    *task.lock().unwrap_or_else(PoisonError::into_inner) = (what, Instant::now());
+    set(task, Some((what, HANGS)));
 }
 
 struct Task {
@@ -176,7 +190,7 @@ async fn tell_of_store(node: Arc<Node>) {
     loop {
         let words = match node.publish.reach().await {
             Ok(()) => REACHED.to_owned(),
-            Err(why) => why,
+            Err(error) => crate::error::chain(&*error),
         };
         if words != before {
             let patch = serde_json::json!({"metadata": {"annotations": {names::STORE: words}}});
@@ -198,7 +212,7 @@ fn take(node: &Arc<Node>, pod: Pod, tasks: &mut HashMap<String, Task>, working: 
     }
     let name = pod.metadata.name.clone().unwrap_or_default();
     let (to, from) = watch::channel(pod);
-    let doing: Doing = Arc::new(Mutex::new(("beginning", Instant::now())));
+    let doing: Doing = Doing::default();
     working.spawn(one::look_after(Arc::clone(node), from, Arc::clone(&doing)));
     tasks.insert(uid, Task { pod: to, name, doing });
 }
@@ -208,9 +222,11 @@ fn hung(node: &Node, tasks: &HashMap<String, Task>) -> Result<(), ClusterError> 
     let mut names: Vec<_> = tasks.values().collect();
     names.sort_by(|a, b| a.name.cmp(&b.name));
     for task in names {
-        let (what, since) = *task.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.elapsed() >= HANGS {
-            let text = format!("{}: {what} for {} s; starting anew", task.name, since.elapsed().as_secs());
+        let doing = *task.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((what, until)) = doing
+            && until <= Instant::now()
+        {
+            let text = format!("{}: {what} for too long; starting anew", task.name);
             (node.say)(&text);
             return Err(ClusterError::Setting(text));
         }

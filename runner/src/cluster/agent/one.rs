@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::logs::Logs;
-use super::{Doing, Node, doing};
+use super::{Doing, HANGS_PUBLISHING, Node, doing, set};
 use crate::cluster::names;
 use crate::cluster::pod::{self, Standing};
 use crate::cluster::report::{Reading, Report};
@@ -61,10 +61,9 @@ pub(super) async fn look_after(node: Arc<Node>, mut pods: watch::Receiver<Pod>, 
         let pod = pods.borrow().clone();
         let_go(&node, &pod, Some(&report), &task).await;
     }
-    doing(&task, "waiting for its pod to go");
-    while pods.changed().await.is_ok() {
-        doing(&task, "waiting for its pod to go");
-    }
+    // That may be as long as the run goes on.
+    set(&task, None);
+    while pods.changed().await.is_ok() {}
     clean(&instance).await;
 }
 
@@ -97,11 +96,12 @@ async fn until_over(node: &Node, instance: &Instance, pods: &mut watch::Receiver
 }
 
 async fn publish(node: &Node, instance: &Instance, report: &mut Report, task: &Doing) {
-    doing(task, "waiting for its turn to be published");
+    // Others of its node go first.
+    set(task, None);
     let _turn = node.turns.acquire().await;
     let mut wait = AGAIN;
     loop {
-        doing(task, "publishing");
+        set(task, Some(("publishing", HANGS_PUBLISHING)));
         match node.publish.publish(&instance.run, &instance.dir, &instance.id).await {
             Ok(sent) => {
                 (report.files, report.bytes) = (sent.files, sent.bytes);
@@ -111,7 +111,10 @@ async fn publish(node: &Node, instance: &Instance, report: &mut Report, task: &D
                 return;
             }
             // A store that is away for a while must not cost what an instance wrote.
-            Err(why) => (node.say)(&format!("{}/{}: not published, trying again: {why}", instance.run, instance.id)),
+            Err(error) => {
+                let why = crate::error::chain(&*error);
+                (node.say)(&format!("{}/{}: not published, trying again: {why}", instance.run, instance.id));
+            }
         }
         doing(task, "waiting to publish again");
         sleep(wait).await;
