@@ -21,6 +21,9 @@ const TOPICS: &str = "topics:network:";
 /// The state that the SDKs wait for before anything else.
 const INITIALIZED: &str = "states:network-initialized";
 
+/// More instances than any cluster bears: Kubernetes promises 150,000 pods.
+const MOST_INSTANCES: u64 = 1_000_000;
+
 /// A host whose device can be changed while it runs.
 pub(crate) type SharedHost = Arc<std::sync::Mutex<Host>>;
 
@@ -172,32 +175,38 @@ impl Sidecar {
 }
 
 /// Answers requests where the network is the cluster's and cannot be changed: what would change nothing is granted,
-/// and whoever waits for anything else gets an error that says so. Ends with the hub.
-pub async fn answer_unshaped(hub: Hub) {
+/// and whoever waits for anything else gets an error that says so. Follows the hub from now on, and ends with it.
+pub fn answer_unshaped(hub: Hub) -> impl Future<Output = ()> + Send + 'static {
     let parts = vec![format!(":{TOPICS}")];
     let mut watch = hub.watch("", TopicFilter { suffixes: Vec::new(), parts });
-    while let Some(seen) = watch.recv().await {
-        match seen {
-            // A pod has its network before its container begins, so nobody has to wait for it.
-            Seen::BarrierOpened { state, target, count } if state.ends_with(&format!(":{INITIALIZED}")) => {
-                // Whoever waits for more than any run has waits for ever, and holds up nobody else.
-                for _ in count..target.min(u64::from(tg_model::resolve::MOST_INSTANCES)) {
-                    hub.signal(&state);
+    async move {
+        while let Some(seen) = watch.recv().await {
+            match seen {
+                // A pod has its network before its container begins, so nobody has to wait for it. Whoever waits for
+                // more instances than there can be waits for ever, and holds up nobody else.
+                Seen::BarrierOpened { state, target, count } if state.ends_with(&format!(":{INITIALIZED}")) => {
+                    for _ in count..target.min(MOST_INSTANCES) {
+                        hub.signal(&state);
+                    }
                 }
+                Seen::Published { topic, payload, .. } => answer_one(&hub, &topic, &payload),
+                _ => {}
             }
-            Seen::Published { topic, payload, .. } => {
-                let Some((prefix, _)) = topic.split_once(TOPICS) else { continue };
-                let Ok(wanted) = serde_json::from_str::<Wanted>(&payload) else { continue };
-                let Some(state) = wanted.callback_state.as_deref().filter(|state| !state.is_empty()) else { continue };
-                let state = format!("{prefix}states:{state}");
-                if wanted.changes_nothing() {
-                    hub.signal(&state);
-                } else {
-                    hub.fail(&state, "the network of a cluster cannot be shaped by this tg; nothing was changed");
-                }
-            }
-            _ => {}
         }
+    }
+}
+
+fn answer_one(hub: &Hub, topic: &str, payload: &str) {
+    let Some((prefix, _)) = topic.split_once(TOPICS) else { return };
+    // Of a request that cannot be read at all nobody knows who waits for it where.
+    let Ok(Callback { callback_state: Some(state) }) = serde_json::from_str(payload) else { return };
+    let state = format!("{prefix}states:{state}");
+    match serde_json::from_str::<Wanted>(payload) {
+        Ok(wanted) if wanted.changes_nothing() => {
+            hub.signal(&state);
+        }
+        Ok(_) => hub.fail(&state, "the network of a cluster cannot be shaped by this tg; nothing was changed"),
+        Err(error) => hub.fail(&state, &format!("a network configuration cannot be read: {error}")),
     }
 }
 

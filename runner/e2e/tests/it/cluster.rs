@@ -128,6 +128,12 @@ fn a_cluster_from_install_to_uninstall() {
     ];
     with(&[&install[..], &["--dry-run"]].concat()).expect(0);
     with(&["cluster", "status"]).expect(14);
+    // What somebody else made would go with all that is in it.
+    cluster.kubectl(&["create", "namespace", "somebody-else"]);
+    let theirs = [&install[..], &["--namespace", "somebody-else"]].concat();
+    cluster.tg(&theirs).expect(2).says("namespace `somebody-else` was not made by `tg cluster install`");
+    cluster.tg(&["cluster", "uninstall", "--namespace", "somebody-else"]).expect(2).says("left alone");
+    cluster.kubectl(&["delete", "namespace", "somebody-else", "--wait=false"]);
     with(&install).expect(0);
     with(&["cluster", "status"]).expect(0);
     // Again, and nothing is replaced.
@@ -140,6 +146,7 @@ fn a_cluster_from_install_to_uninstall() {
     one_crashes(&cluster, shell, &with);
     memory(&cluster, shell, &with);
     deleted(&cluster, shell);
+    late(&cluster, shell, &with);
 
     with(&["cluster", "uninstall"]).expect(0);
     with(&["cluster", "status"]).expect(14);
@@ -178,6 +185,15 @@ fn memory(cluster: &Cluster, shell: &str, with: &dyn Fn(&[&str]) -> Done) {
     let greedy = text.replace("64Mi", "900Gi");
     let file = cluster.home.file("greedy.toml", &greedy);
     with(&["run", file.to_str().expect("UTF-8")]).expect(14).says("no room for the run").says("MiB of memory");
+}
+
+/// A run that takes too long is stopped, and what its instances wrote until then is there.
+fn late(cluster: &Cluster, shell: &str, with: &dyn Fn(&[&str]) -> Done) {
+    let args = ["run", shell, "--case", "pause", "--param", "seconds=600", "-n", "2", "--backend", "cluster:k8s"];
+    with(&[&args[..], &["--deadline", "2s", "--grace", "1s", "--collect"]].concat()).expect(12);
+    let run = cluster.last();
+    assert_eq!(outcomes(&run), BTreeMap::from([(Outcome::TimedOut, 2)]));
+    assert_eq!(in_archive(&run, &cluster.home.path(), "single/1/stdout.log"), "before the pause\n");
 }
 
 /// A pod that somebody deletes: its instance is killed, the others are not, and nothing that it wrote is missing.

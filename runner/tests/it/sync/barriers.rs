@@ -103,3 +103,31 @@ impl Client {
         self.counted
     }
 }
+
+#[tokio::test]
+async fn where_networks_cannot_be_shaped_plans_are_told_so_and_do_not_wait() {
+    let service = Service::start().await;
+    let answering = tokio::spawn(tg_runner::answer_unshaped(service.hub.clone()));
+    let mut client = service.client().await;
+    let key = |name: &str| format!("run:r:plan:p:case:c:states:{name}");
+    // A pod has its network when it begins.
+    assert_eq!(client.ask(barrier(1, &key("network-initialized"), 5)).await.error, "");
+    // What changes nothing is granted, and the rest is refused, be it readable or not.
+    let rows = [
+        (r#"{"network":"default","enable":true,"default":{"latency":0},"callback_state":"a"}"#, "a", ""),
+        (r#"{"network":"default","default":{"latency":5},"callback_state":"b"}"#, "b", "cannot be shaped"),
+        (r#"{"enable":false,"callback_state":"c"}"#, "c", "cannot be shaped"),
+        (r#"{"default":{"latency":"much"},"callback_state":"d"}"#, "d", "cannot be read"),
+    ];
+    for (payload, state, wanted) in rows {
+        client.publish("run:r:plan:p:case:c:topics:network:i-0", payload).await;
+        let answer = client.ask(barrier(2, &key(state), 1)).await;
+        assert!(if wanted.is_empty() { answer.error.is_empty() } else { answer.error.contains(wanted) }, "{answer:?}");
+    }
+    // Nobody gets it to count for ever: the others are answered as before.
+    let mut hostile = service.client().await;
+    hostile.send(barrier(3, "run:other:states:network-initialized", u64::MAX)).await;
+    hostile.settle().await;
+    assert_eq!(client.ask(barrier(4, "run:third:states:network-initialized", 2)).await.error, "");
+    answering.abort();
+}
