@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
             "namespace": cluster.namespace(), "kubernetes": status.kubernetes, "version": status.settings.version,
             "outputs": status.settings.outputs, "endpoint": status.settings.endpoint, "image": status.settings.image,
             "ready": missing.is_empty(), "missing": missing, "nodes": nodes, "room": room(&status),
-            "store": status.store,
+            "store": status.store.is_some().then(|| status.outputs()),
         });
         output::to_stdout(|out| writeln!(out, "{value:#}"))?;
     } else {
@@ -60,10 +60,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
             status.trouble.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
             let endpoint = status.settings.endpoint.as_deref().map(|at| format!(" on {at}")).unwrap_or_default();
             writeln!(out, "outputs: {}{endpoint}", status.settings.outputs)?;
-            match &status.store {
-                None => writeln!(out, "  no agent has said yet whether it reaches them")?,
-                Some(words) => writeln!(out, "  {words}")?,
-            }
+            writeln!(out, "  {}", status.outputs())?;
             writeln!(out, "room for {}:", count(room(&status), "instance"))?;
             for node in &status.nodes {
                 let ready = if node.ready { "" } else { ", not ready" };

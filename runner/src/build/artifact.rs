@@ -80,7 +80,7 @@ pub(super) fn text_of(build: &BuildSpec) -> String {
 }
 
 /// The hash of some text, in hexadecimal.
-pub(super) fn hash(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn hash(text: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(text))
 }
 

@@ -5,7 +5,7 @@
 //! content, so that an artifact never changes under a run that goes on. Only `exec:node`, whose toolchain has no such
 //! cache, and the build step of `exec:generic` are cached by a hash over the sources.
 
-mod artifact;
+pub(crate) mod artifact;
 mod cargo;
 mod cmd;
 mod error;

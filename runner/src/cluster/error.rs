@@ -32,6 +32,9 @@ pub enum ClusterError {
     /// The cluster has no room for the run.
     #[error("the cluster has no room for the run: {0}")]
     NoRoom(String),
+    /// Agents do not reach the object store.
+    #[error("what the instances write would not be kept: {0}")]
+    Outputs(String),
     /// There is no such run in the cluster.
     #[error("the cluster knows no run `{0}`")]
     NoRun(String),
@@ -73,7 +76,7 @@ impl ClusterError {
                 Some(format!("`tg cluster install --namespace {namespace} --outputs s3://BUCKET/PREFIX` installs it"))
             }
             Self::NoRoom(_) => Some("run fewer instances, ask for less with `resources`, or add nodes".to_owned()),
-            Self::NotReady { .. } => Some("`tg cluster status` says what is there".to_owned()),
+            Self::Outputs(_) | Self::NotReady { .. } => Some("`tg cluster status` says what is there".to_owned()),
             Self::Api { source, .. } => match &**source {
                 kube::Error::Api(status) if status.code == 403 => {
                     Some("the user of this kubeconfig may not do that: ask for the right, or use another".to_owned())

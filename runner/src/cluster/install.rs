@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Secret};
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub struct Status {
     /// Why agents are not ready.
     pub trouble: Vec<String>,
     /// Whether the agents reach the object store, in words; nothing if none has said so yet.
-    pub store: Option<String>,
+    pub store: Option<Result<String, String>>,
     /// Nodes: name, whether ready, pods that fit in, pods that are there.
     pub nodes: Vec<NodeRoom>,
 }
@@ -99,7 +99,19 @@ impl Cluster {
             let params = PatchParams::apply(names::MANAGER).force();
             api.patch(&name, &params, &Patch::Apply(&object)).await.map_err(ClusterError::api(what))?;
         }
+        if options.keys.is_none() {
+            self.forget_keys().await?;
+        }
         Ok(())
+    }
+
+    /// Removes the keys of an earlier installation, which agents would go on using.
+    async fn forget_keys(&self) -> Result<(), ClusterError> {
+        match self.api::<Secret>().delete(names::KEYS, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(ClusterError::api("remove the former keys of the object store")(error)),
+        }
     }
 
     /// Waits until the sync service and every agent are ready. `tell` hears what it waits for when that changes.
@@ -132,10 +144,9 @@ impl Cluster {
         let deployment = deployment.map_err(ClusterError::api("look at the sync service"))?;
         let daemons = self.api::<DaemonSet>().get_opt(names::AGENT).await;
         let daemons = daemons.map_err(ClusterError::api("look at the agents"))?;
-        let own = ListParams::default().labels(names::PART);
-        let pods = self.api::<Pod>().list(&own).await.map_err(ClusterError::api("list the pods of tg"))?;
+        let pods = self.own_pods().await?;
         let why = |part: &str| -> Vec<String> {
-            let of_part = pods.items.iter().filter(|pod| names::label_of(pod, names::PART) == Some(part));
+            let of_part = pods.iter().filter(|pod| names::label_of(pod, names::PART) == Some(part));
             of_part.filter_map(trouble).collect()
         };
         let current = |generation: Option<i64>, seen: Option<i64>| generation.is_none() || seen >= generation;
@@ -166,9 +177,24 @@ impl Cluster {
             sync,
             agents,
             trouble: why("agent"),
-            store: store(&pods.items),
+            store: store(&pods),
             nodes: self.nodes().await?,
         })
+    }
+
+    /// The pods of the installation itself.
+    async fn own_pods(&self) -> Result<Vec<Pod>, ClusterError> {
+        let own = ListParams::default().labels(names::PART);
+        let pods = self.api::<Pod>().list(&own).await.map_err(ClusterError::api("list the pods of tg"))?;
+        Ok(pods.items)
+    }
+
+    /// Fails if an agent says that it cannot put outputs where they belong: a run would end with nothing published.
+    pub(super) async fn reaches_store(&self) -> Result<(), ClusterError> {
+        match store(&self.own_pods().await?) {
+            Some(Err(words)) => Err(ClusterError::Outputs(words)),
+            Some(Ok(_)) | None => Ok(()),
+        }
     }
 
     /// The nodes and their room.
@@ -251,7 +277,19 @@ impl Status {
             }
             missing.push(text);
         }
+        let unsaid = self.store.is_none() && wanted > 0 && ready >= wanted;
+        if unsaid || matches!(self.store, Some(Err(_))) {
+            missing.push(format!("the outputs: {}", self.outputs()));
+        }
         missing
+    }
+
+    /// Whether outputs get where they belong, in words.
+    pub fn outputs(&self) -> &str {
+        match &self.store {
+            Some(Ok(words) | Err(words)) => words,
+            None => "no agent has said yet whether it reaches them",
+        }
     }
 }
 
@@ -260,14 +298,16 @@ fn is_ours(space: &Namespace) -> bool {
     labels.and_then(|labels| labels.get("app.kubernetes.io/managed-by")).is_some_and(|by| by == names::MANAGER)
 }
 
-/// What the agents say of the object store.
-fn store(pods: &[Pod]) -> Option<String> {
-    let said: Vec<&str> = pods.iter().filter_map(|pod| names::annotation_of(pod, names::STORE)).collect();
-    let reached = said.iter().filter(|words| **words == super::agent::REACHED).count();
-    match said.iter().find(|words| **words != super::agent::REACHED) {
-        Some(words) => Some(format!("{} of {} agents cannot reach them: {words}", said.len() - reached, said.len())),
+/// What the agents say of the object store; an error if any does not reach it.
+fn store(pods: &[Pod]) -> Option<Result<String, String>> {
+    let staying = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let said: Vec<&str> = staying.filter_map(|pod| names::annotation_of(pod, names::STORE)).collect();
+    let mut not = said.iter().filter(|words| **words != super::agent::REACHED);
+    let agents = said.len();
+    match not.next() {
+        Some(words) => Some(Err(format!("{} of {agents} agents cannot reach them: {words}", 1 + not.count()))),
         None if said.is_empty() => None,
-        None => Some(format!("reached by {} of {} agents", reached, said.len())),
+        None => Some(Ok(format!("reached by {agents} of {agents} agents"))),
     }
 }
 

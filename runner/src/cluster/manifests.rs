@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::names;
 use super::settings::Settings;
+use crate::build::artifact::hash;
 
 /// Access key and secret key of the object store, and a session token if there is one.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,6 +142,12 @@ fn sync(wanted: &Wanted<'_>) -> Value {
     })
 }
 
+/// A fingerprint of what agents learn as they start: they start anew when it changes, and only then.
+fn told(wanted: &Wanted<'_>) -> String {
+    let objects = [Some(account(wanted)), Some(settings(wanted)), wanted.keys.map(|keys| secret(wanted, keys))];
+    hash(json!(objects).to_string())
+}
+
 fn agent(wanted: &Wanted<'_>) -> Value {
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     json!({
@@ -149,7 +156,7 @@ fn agent(wanted: &Wanted<'_>) -> Value {
             "selector": {"matchLabels": {names::PART: "agent"}},
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "20%"}},
             "template": {
-                "metadata": {"labels": labels("agent")},
+                "metadata": {"labels": labels("agent"), "annotations": {names::TOLD: told(wanted)}},
                 "spec": {
                     // The address of the sync service is found in the environment, where a cluster has no DNS.
                     "serviceAccountName": names::AGENT, "enableServiceLinks": true,
@@ -219,5 +226,22 @@ mod tests {
         }
         assert!(format!("{keys:?}").contains("ID") && !format!("{keys:?}").contains("SECRET"));
         assert!(all(&Wanted { keys: None, ..wanted }).len() == objects.len() - 1);
+    }
+
+    #[test]
+    fn agents_start_anew_when_what_they_are_told_changes() {
+        let settings = Settings { outputs: "s3://b/p".to_owned(), ..Settings::default() };
+        let elsewhere = Settings { endpoint: Some("http://10.0.0.1".to_owned()), ..settings.clone() };
+        let keys = Keys { id: "ID".to_owned(), secret: "SECRET".to_owned(), token: None };
+        let other = Keys { secret: "OTHER".to_owned(), ..keys.clone() };
+        let account = [("a".to_owned(), "b".to_owned())];
+        let wanted =
+            Wanted { namespace: "ns", settings: &settings, keys: Some(&keys), account: &[], pull_policy: "Never" };
+        let template = |wanted: Wanted<'_>| agent(&wanted)["spec"]["template"].to_string();
+        assert_eq!(template(wanted), template(wanted));
+        assert_ne!(template(wanted), template(Wanted { settings: &elsewhere, ..wanted }));
+        assert_ne!(template(wanted), template(Wanted { keys: Some(&other), ..wanted }));
+        assert_ne!(template(wanted), template(Wanted { keys: None, ..wanted }));
+        assert_ne!(template(wanted), template(Wanted { account: &account, ..wanted }));
     }
 }

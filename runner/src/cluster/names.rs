@@ -25,6 +25,8 @@ pub(super) const FINALIZER: &str = "tg/published";
 pub(super) const REPORT: &str = "tg/report";
 /// What an agent says of the object store, as an annotation of its own pod.
 pub(super) const STORE: &str = "tg/store";
+/// An annotation of an agent: the fingerprint of what it was told as it started.
+pub(super) const TOLD: &str = "tg/told";
 /// The one container of a pod.
 pub(super) const CONTAINER: &str = "plan";
 /// The sync service: published SDKs have this name built in.

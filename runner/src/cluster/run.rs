@@ -72,6 +72,7 @@ async fn begin(
     }
     let settings = Settings::of(cluster).await?;
     options.outputs = Some(settings.outputs);
+    cluster.reaches_store().await?;
     let mut notes = Vec::new();
     match cluster.nodes().await {
         Ok(nodes) => match room::lacks(spec, &nodes) {

@@ -134,6 +134,17 @@ fn a_cluster_from_install_to_uninstall() {
     cluster.tg(&theirs).expect(2).says("namespace `somebody-else` was not made by `tg cluster install`");
     cluster.tg(&["cluster", "uninstall", "--namespace", "somebody-else"]).expect(2).says("left alone");
     cluster.kubectl(&["delete", "namespace", "somebody-else", "--wait=false"]);
+    // Nothing of a run would be kept where the agents cannot put it: none begins.
+    let nowhere = [&install[..], &place, &["--s3-endpoint", "http://127.0.0.1:9", "--wait", "40s"]].concat();
+    cluster.tg(&nowhere).expect(14).says("1 of 1 agents cannot reach them");
+    let status = with(&["cluster", "status"]).expect(14).stdout.clone();
+    assert!(status.contains("1 of 1 agents cannot reach them"), "{status}");
+    let shell = plan("shell");
+    let shell = shell.to_str().expect("UTF-8");
+    with(&["run", shell, "--case", "third-crashes", "-n", "4", "--backend", "cluster:k8s"])
+        .expect(14)
+        .says("what the instances write would not be kept");
+
     with(&install).expect(0);
     with(&["cluster", "status"]).expect(0);
     // Again, and nothing is replaced.
@@ -141,8 +152,6 @@ fn a_cluster_from_install_to_uninstall() {
     with(&install).expect(0);
     assert_eq!(cluster.kubectl(&["-n", namespace, "get", "pods", "-o", "name"]), before);
 
-    let shell = plan("shell");
-    let shell = shell.to_str().expect("UTF-8");
     one_crashes(&cluster, shell, &with);
     memory(&cluster, shell, &with);
     deleted(&cluster, shell);
