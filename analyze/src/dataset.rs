@@ -1,10 +1,13 @@
-//! A dataset on disk: a folder with a description and one folder of Parquet files for each table.
+//! A dataset: a folder with a description and one folder of Parquet files for each table, on disk or in an object store.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, LazyFrame, PlRefPath, PolarsError, PolarsResult, ScanArgsParquet};
+use polars::prelude::{
+    CloudScheme, DataFrame, LazyFrame, PlRefPath, PolarsError, PolarsResult, ScanArgsParquet, cloud::CloudOptions,
+};
 use serde::Deserialize;
 use tg_model::layout::DATASET_FILE;
 use tg_model::run::Format;
@@ -17,14 +20,52 @@ use crate::error::AnalyzeError;
 pub struct Dataset {
     dir: PathBuf,
     tg_version: Option<String>,
+    store: Option<Store>,
+}
+
+/// What is known of a dataset in an object store, where nothing is listed.
+#[derive(Debug, Clone)]
+struct Store {
+    options: CloudOptions,
+    /// The names of the files of each table.
+    parts: BTreeMap<String, Vec<String>>,
 }
 
 /// What a reader needs of the description before it reads anything else.
 #[derive(Deserialize)]
 struct Description {
-    format: Format,
     #[serde(default)]
     tg_version: Option<String>,
+    #[serde(default)]
+    tables: BTreeMap<String, DescribedTable>,
+}
+
+#[derive(Deserialize)]
+struct DescribedTable {
+    parts: Vec<DescribedPart>,
+}
+
+#[derive(Deserialize)]
+struct DescribedPart {
+    file: String,
+}
+
+impl Description {
+    /// Reads it, and refuses a format that this build does not read.
+    fn read(text: &[u8], dir: &Path) -> Result<Self, AnalyzeError> {
+        let path = || dir.join(DATASET_FILE);
+        // The format before anything else: the rest may be of another shape.
+        #[derive(Deserialize)]
+        struct Head {
+            format: Format,
+        }
+        let wrong = |source| AnalyzeError::Description { path: path(), source };
+        let head: Head = serde_json::from_slice(text).map_err(wrong)?;
+        if !DATASET_FORMAT.reads(head.format) {
+            return Err(AnalyzeError::Format { dir: dir.to_owned(), found: head.format });
+        }
+        serde_json::from_slice(text).map_err(wrong)
+    }
 }
 
 impl Dataset {
@@ -38,15 +79,27 @@ impl Dataset {
             }
             Err(source) => return Err(AnalyzeError::File { path, source }),
         };
-        let description: Description =
-            serde_json::from_slice(&text).map_err(|source| AnalyzeError::Description { path, source })?;
-        if !DATASET_FORMAT.reads(description.format) {
-            return Err(AnalyzeError::Format { dir: dir.to_owned(), found: description.format });
-        }
-        Ok(Self { dir: dir.to_owned(), tg_version: description.tg_version })
+        let description = Description::read(&text, dir)?;
+        Ok(Self { dir: dir.to_owned(), tg_version: description.tg_version, store: None })
     }
 
-    /// The dataset's folder.
+    /// A dataset in an object store, where its tables are read in place: only the columns that are asked for, and of
+    /// those the row groups that can matter. Nothing is read yet.
+    ///
+    /// `url` is its folder, `s3://BUCKET/…`, `description` the content of its `_dataset.json`, and `options` say how the
+    /// store is reached, by the names that the crate `object_store` has for them, such as `aws_endpoint`.
+    pub fn in_store(url: &str, description: &[u8], options: &[(String, String)]) -> Result<Self, AnalyzeError> {
+        let dir = PathBuf::from(url);
+        let description = Description::read(description, &dir)?;
+        let names = |table: DescribedTable| table.parts.into_iter().map(|part| part.file).collect();
+        let parts = description.tables.into_iter().map(|(name, table)| (name, names(table))).collect();
+        let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let options = CloudOptions::from_untyped_config(Some(CloudScheme::S3), options)
+            .map_err(|source| AnalyzeError::Store { url: url.to_owned(), source })?;
+        Ok(Self { dir, tg_version: description.tg_version, store: Some(Store { options, parts }) })
+    }
+
+    /// The dataset's folder, or the address that stands for it in an object store.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -68,7 +121,8 @@ impl Dataset {
             return Ok(None);
         }
         // A path with an asterisk in it is a path, not a pattern: run ids may not hold one, but homes may.
-        let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+        let cloud_options = self.store.as_ref().map(|store| store.options.clone());
+        let args = ScanArgsParquet { glob: false, cloud_options, ..ScanArgsParquet::default() };
         let scan = || -> PolarsResult<LazyFrame> {
             let paths: Vec<PlRefPath> =
                 parts.iter().map(|path| PlRefPath::try_from_path(path)).collect::<PolarsResult<_>>()?;
@@ -90,6 +144,10 @@ impl Dataset {
     /// The files of a table, in order.
     fn parts(&self, table: &Table) -> Result<Vec<PathBuf>, AnalyzeError> {
         let dir = self.dir.join(table.name);
+        if let Some(store) = &self.store {
+            let names = store.parts.get(table.name).map(Vec::as_slice).unwrap_or_default();
+            return Ok(names.iter().map(|name| dir.join(name)).collect());
+        }
         let failed = |source| AnalyzeError::File { path: dir.clone(), source };
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,

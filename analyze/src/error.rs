@@ -53,6 +53,14 @@ pub enum AnalyzeError {
         /// Why.
         source: PolarsError,
     },
+    /// It is not understood how the store is reached.
+    #[error("cannot read the dataset at `{url}`")]
+    Store {
+        /// Where it is.
+        url: String,
+        /// Why.
+        source: PolarsError,
+    },
     /// What was asked for could not be put into a file.
     #[error("cannot write `{what}` as a table")]
     Export {
@@ -76,6 +84,7 @@ impl AnalyzeError {
             Self::NoDataset { .. } | Self::NoData(_) => Exit::NoData,
             Self::File { .. } => Exit::Environment,
             Self::Description { .. } | Self::Format { .. } | Self::Table { .. } => Exit::Format,
+            Self::Store { .. } => Exit::Source,
             Self::Export { .. } => Exit::Fault,
             Self::Question(_) => Exit::Usage,
         }

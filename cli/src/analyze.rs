@@ -13,11 +13,14 @@ use std::path::PathBuf;
 
 use tg_analyze::report::Report;
 use tg_analyze::{AnalyzeError, Dataset};
+use tg_collector::S3Place;
 use tg_model::{Exit, layout};
 
 use crate::message::Failure;
+use crate::object_store::StoreArgs;
 use crate::render::{OutputArgs, emit};
-use crate::{Context, stored};
+use crate::text::clean;
+use crate::{Context, block_on, stored};
 
 /// What `tg analyze` takes.
 #[derive(Debug, clap::Args)]
@@ -57,7 +60,11 @@ enum Question {
 /// Whose dataset.
 #[derive(Debug, clap::Args)]
 struct Source {
-    /// The run: its id, a unique prefix of it, or `latest`; or the path of a dataset's folder.
+    /// The run: its id, a unique prefix of it, or `latest`; or the path of a dataset's folder; or a run in an object
+    /// store whose dataset was published there, `s3://BUCKET/PREFIX/<run-id>`, which is read in place.
+    ///
+    /// The store is reached as the variables `TG_S3_ENDPOINT`, `TG_S3_REGION`, `TG_S3_PROFILE` and `TG_S3_PATH_STYLE`
+    /// say, and else as the AWS tools would.
     run: String,
 }
 
@@ -87,8 +94,27 @@ fn answer(
 
 /// Opens the dataset that was named.
 fn open(source: &Source, context: &Context) -> Result<Dataset, Failure> {
-    let dir = dataset_dir(&source.run, context)?;
-    Dataset::open(&dir).map_err(|error| failure(&error, source))
+    open_named(&source.run, context)
+}
+
+/// Opens the dataset that this name means.
+fn open_named(name: &str, context: &Context) -> Result<Dataset, Failure> {
+    let source = Source { run: name.to_owned() };
+    if !name.starts_with(STORE) {
+        let dir = dataset_dir(name, context)?;
+        return Dataset::open(&dir).map_err(|error| failure(&error, &source));
+    }
+    let place: S3Place = name.parse().map_err(|error: String| Failure::new(Exit::Usage, error))?;
+    let found = block_on(async { Ok(StoreArgs::of_environment()?.open(place).await.dataset().await) })?;
+    let found = found.map_err(|error| {
+        Failure::from_error(error.exit(), &error)
+            .hint("`TG_S3_ENDPOINT` names a store that is not AWS; keys come from where the AWS tools find them")
+    })?;
+    let Some(found) = found else {
+        let failure = Failure::new(Exit::NoData, format!("no dataset in `{}`", clean(name)));
+        return Err(failure.hint("name a run there, `s3://BUCKET/PREFIX/<run-id>`; `tg collect <run-id> --publish s3://BUCKET/PREFIX` puts its dataset there"));
+    };
+    Dataset::in_store(&found.url, &found.description, &found.options).map_err(|error| failure(&error, &source))
 }
 
 fn failure(error: &AnalyzeError, source: &Source) -> Failure {
@@ -110,12 +136,20 @@ fn dataset_dir(name: &str, context: &Context) -> Result<PathBuf, Failure> {
     Ok(stored::find(&context.home, name)?.dir.join(layout::DATASET_DIR))
 }
 
+/// What names of runs in an object store begin with.
+const STORE: &str = "s3://";
+
 fn is_path(name: &str) -> bool {
     name.contains(std::path::is_separator) || name.starts_with('.')
 }
 
 fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
     match error {
+        AnalyzeError::Description { .. } | AnalyzeError::Table { .. } | AnalyzeError::Format { .. }
+            if run.starts_with(STORE) =>
+        {
+            Some("`tg collect <run-id> --publish s3://BUCKET/PREFIX` puts a new one there".to_owned())
+        }
         AnalyzeError::NoDataset { .. } if is_path(run) => {
             Some(format!("a dataset's folder holds `{}`; a run is named without a `/`", layout::DATASET_FILE))
         }
@@ -127,6 +161,6 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         AnalyzeError::NoData(_) => {
             Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
         }
-        AnalyzeError::File { .. } | AnalyzeError::Export { .. } | AnalyzeError::Question(_) => None,
+        AnalyzeError::File { .. } | AnalyzeError::Store { .. } | AnalyzeError::Export { .. } | AnalyzeError::Question(_) => None,
     }
 }

@@ -1,16 +1,20 @@
 //! `tg collect`: what the instances wrote, as one archive and one dataset.
 
+mod in_cluster;
 mod shown;
 mod summary;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use tg_collector::{CollectError, CollectOptions, Collected, Folder, Objects, Only, Progress, Rules, S3Place, Source};
+use tg_collector::{
+    CollectError, CollectOptions, Collected, Folder, Objects, Only, Progress, Publisher, Rules, S3Place, Source,
+};
 use tg_model::{Exit, RunId, layout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
+use crate::cluster::PlaceArgs;
 use crate::message::Failure;
 use crate::object_store::StoreArgs;
 use crate::signals::Interrupts;
@@ -27,6 +31,8 @@ Examples:
   tg collect cbr49ce20 --source dir:./outputs   a run of the predecessor, by its whole id
   tg collect r1 --source zip:r1.tgz      from an archive, zip or tgz: its content says which
   tg collect 20261122-221530417-k7qx --source s3://lab/runs   from an object store
+  tg collect latest --publish s3://lab/runs   the archive and the dataset beside the outputs in the bucket, too
+  tg collect latest --in-cluster         a run on Kubernetes, by a Job there, into its bucket
   tg collect latest --strict             exit 22 if anything could not be read")]
 pub(crate) struct Args {
     /// The run: an id, a unique prefix of one, or `latest`.
@@ -52,6 +58,14 @@ pub(crate) struct Args {
     /// Take any note for a failure.
     #[arg(long)]
     strict: bool,
+    /// Put the archive and the dataset there afterwards, beside the outputs of the run: `tg analyze` reads it in place.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    publish: Option<S3Place>,
+    /// Collect on a cluster, next to the outputs of a run there, and leave archive and dataset in the bucket.
+    #[arg(long, conflicts_with_all = ["source", "rules", "output", "publish", "no_archive", "no_dataset"])]
+    in_cluster: bool,
+    #[command(flatten)]
+    cluster: PlaceArgs,
     /// How many threads work [default: as many as there are cores].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -61,6 +75,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    if args.in_cluster {
+        return in_cluster::run(&args, context).await;
+    }
     let (run, stored) = match &args.source {
         None => {
             let stored = stored::find(&context.home, &args.run)?;
@@ -116,6 +133,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let collected = collect(from.as_ref(), &run, &into, &options).await?;
     let took = began.elapsed();
     output::to_stdout(|out| summary::write(out, &run, &into, &collected, took))?;
+    if let Some(place) = args.publish {
+        publish(&Publisher::new(args.store.open(place).await, run.clone(), &into), &run).await?;
+    }
     let notes: u64 = collected.notes.values().sum();
     if args.strict && notes > 0 {
         return Err(Failure::new(
@@ -125,6 +145,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         .hint("table `notes` of the dataset has each with its file, line and text"));
     }
     Ok(Exit::Ok)
+}
+
+/// Puts what was made into an object store.
+async fn publish(publisher: &Publisher, run: &RunId) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::listen()?;
+    let cancel = CancellationToken::new();
+    let work = publisher.collected(&|_, _| {}, &cancel);
+    tokio::pin!(work);
+    let published = tokio::select! {
+        published = &mut work => published,
+        () = interrupts.next() => {
+            cancel.cancel();
+            work.await
+        }
+    };
+    let published = published.map_err(|error| failed(run, &error))?;
+    output::to_stdout(|out| {
+        writeln!(out, "{}", crate::publish::words(&published, publisher))?;
+        writeln!(out, "  tg analyze stats {}", publisher.place())
+    })?;
+    match published.notes.first() {
+        None => Ok(()),
+        Some(note) => {
+            let failure = Failure::new(Exit::Environment, "not everything that was made could be published");
+            Err(failure.note(format!("{}: {}", note.path, note.text)))
+        }
+    }
 }
 
 /// The run's folder, or where its description says that its outputs are.

@@ -1,6 +1,10 @@
 //! How an object store is reached, where the usual chain of environment and files is not enough.
 
+use clap::{Args as _, FromArgMatches as _};
 use tg_collector::{S3, S3Place, S3Settings};
+use tg_model::Exit;
+
+use crate::message::Failure;
 
 /// Flags of every command that may read or write an object store.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -24,6 +28,14 @@ pub(crate) struct StoreArgs {
 }
 
 impl StoreArgs {
+    /// Those of the environment alone, for commands that have no flags for a store.
+    pub(crate) fn of_environment() -> Result<Self, Failure> {
+        let command = Self::augment_args(clap::Command::new("tg").no_binary_name(true));
+        let wrong = |error: clap::Error| Failure::new(Exit::Usage, error.to_string());
+        let matches = command.try_get_matches_from(std::iter::empty::<String>()).map_err(wrong)?;
+        Self::from_arg_matches(&matches).map_err(wrong)
+    }
+
     /// These, and where they say nothing, what an installation in a cluster was told.
     pub(crate) fn or(&self, settings: &tg_runner::cluster::Settings) -> Self {
         Self {

@@ -20,7 +20,7 @@ pub use collect::{CollectOptions, Collected, Only, Phase, Progress, collect};
 pub use error::CollectError;
 pub use rules::Rules;
 pub use s3::publish::{Published, Publisher};
-pub use s3::{S3, S3Place, S3Settings};
+pub use s3::{S3, S3Place, S3Settings, StoredDataset};
 pub use source::archive::ZipFile;
 pub use source::folder::Folder;
 pub use source::s3::Objects;

@@ -1,6 +1,6 @@
 //! Serves a small object store in memory on a loopback port, or where it is told, and prints its address:
 //! `s3_store [PORT|ADDRESS:PORT [DELAY_MS [INSTANCES FILES BYTES]]]`. With the last three it holds a run `lab/runs/r1`
-//! of that size.
+//! of that size; the bucket `lab` is there in any case.
 
 mod serve;
 mod store;
@@ -23,6 +23,8 @@ async fn main() -> std::io::Result<()> {
     if let [instances, files, bytes] = numbers.get(1..).unwrap_or_default() {
         fill(&store, *instances, *files, *bytes);
     }
+    // A bucket is there as long as it holds something.
+    store.put("lab/bucket", "");
     let faults = Faults { delay, ..Faults::default() };
     let address = serve(Behind::Store(store.service(false)), faults, Arc::default(), at).await?;
     #[expect(clippy::print_stdout, reason = "whoever started it waits for the address")]

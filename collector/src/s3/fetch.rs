@@ -43,7 +43,7 @@ impl S3 {
     }
 
     /// The bytes of an object, or of a part of it.
-    async fn get(&self, object: &Object, part: Option<(u64, u64)>) -> Result<Bytes, Trouble> {
+    pub(super) async fn get(&self, object: &Object, part: Option<(u64, u64)>) -> Result<Bytes, Trouble> {
         let range = part.map(|(from, to)| format!("bytes={from}-{}", to - 1));
         let answer = self
             .client

@@ -4,6 +4,7 @@
 //! hear of every refusal.
 
 pub(crate) mod fetch;
+mod in_place;
 mod limit;
 pub(crate) mod publish;
 mod trouble;
@@ -17,12 +18,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider};
 use aws_smithy_http_client::{Builder, tls};
 use tokio::sync::Semaphore;
 
 use crate::error::CollectError;
 use limit::Limit;
+pub use in_place::StoredDataset;
 pub(crate) use trouble::Trouble;
 
 /// A request is tried this often before the store counts as unreachable.
@@ -106,6 +108,9 @@ pub struct S3 {
     room: Arc<Semaphore>,
     tries: u32,
     endpoint: Option<String>,
+    path_style: bool,
+    /// Nothing where requests are sent without any.
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl S3 {
@@ -134,8 +139,9 @@ impl S3 {
         }
         let shared = loader.load().await;
         let own = shared.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let path_style = settings.path_style.unwrap_or(own);
         let mut config = aws_sdk_s3::config::Builder::from(&shared)
-            .force_path_style(settings.path_style.unwrap_or(own))
+            .force_path_style(path_style)
             // Stores that are not AWS's do not all know the newer checksums.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
@@ -149,6 +155,8 @@ impl S3 {
             room: Arc::new(Semaphore::new(ROOM_UNITS as usize)),
             tries: settings.tries.unwrap_or(TRIES).max(1),
             endpoint: shared.endpoint_url().map(str::to_owned),
+            path_style,
+            credentials: shared.credentials_provider().filter(|_| !settings.anonymous),
         }
     }
 

@@ -10,6 +10,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tg_model::layout::{ARCHIVE_FILE, DATASET_DIR, DATASET_FILE};
 use tg_model::{InstanceId, RunId};
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +97,28 @@ impl Publisher {
         let sent = published.bytes;
         let own = Listing { entries: own, notes: Vec::new() };
         published.add(self.send(own, &|more| progress(sent + more, total), cancel).await?);
+        Ok(published)
+    }
+
+    /// Publishes the archive and the dataset that were made in the folder, as far as there are any: beside the outputs,
+    /// and the dataset's description last, since whoever sees it reads the tables that it names.
+    pub async fn collected(
+        &self,
+        progress: &(dyn Fn(u64, u64) + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Published, CollectError> {
+        let dir = self.dir.clone();
+        let listed = tokio::task::spawn_blocking(move || collected(&dir)).await;
+        let mut entries = listed.map_err(|error| CollectError::Fault(error.to_string()))??;
+        let total = entries.iter().map(|entry| entry.size).sum();
+        let description = format!("{DATASET_DIR}/{DATASET_FILE}");
+        let last = entries.iter().position(|entry| entry.name == description).map(|at| entries.remove(at));
+        let listing = |entries| Listing { entries, notes: Vec::new() };
+        let mut published = self.send(listing(entries), &|sent| progress(sent, total), cancel).await?;
+        // A dataset of which a part is missing would be believed.
+        if published.notes.is_empty() {
+            published.add(self.send(listing(last.into_iter().collect()), &|_| {}, cancel).await?);
+        }
         Ok(published)
     }
 
@@ -231,6 +254,33 @@ impl Publisher {
             Err(trouble) => Err(Failed::There(trouble)),
         }
     }
+}
+
+/// The archive in a folder, and every file of the dataset there.
+fn collected(dir: &Path) -> Result<Vec<Entry>, CollectError> {
+    fn look(dir: &Path, name: &str, found: &mut Vec<Entry>) -> io::Result<()> {
+        let path = dir.join(name);
+        let meta = match path.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            meta => meta?,
+        };
+        if meta.is_file() {
+            let (name, locator) = (name.to_owned(), name.to_owned());
+            found.push(Entry { owner: Owner::Run, name, size: meta.len(), locator, version: None });
+            return Ok(());
+        }
+        let mut below = Vec::new();
+        for child in path.read_dir()? {
+            below.push(child?.file_name().to_string_lossy().into_owned());
+        }
+        below.sort();
+        below.iter().try_for_each(|child| look(dir, &format!("{name}/{child}"), found))
+    }
+    let mut found = Vec::new();
+    for name in [ARCHIVE_FILE, DATASET_DIR] {
+        look(dir, name, &mut found).map_err(|source| CollectError::Read { path: dir.join(name), source })?;
+    }
+    Ok(found)
 }
 
 /// Why a file was not published.

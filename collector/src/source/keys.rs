@@ -1,6 +1,6 @@
 //! Flat keys, as archives and object stores have them, as files of a run.
 
-use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
+use tg_model::layout::{ARCHIVE_FILE, DATASET_DIR, DATASET_FILE, EVENTS_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
 use tg_model::{InstanceId, RunId};
 
 use super::{Entry, Listing, Owner, SourceNote, names};
@@ -37,6 +37,9 @@ pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, list
             _ => None,
         };
         let Some((owner, name)) = owner_and_name else {
+            if is_collected(&parts) {
+                continue;
+            }
             let text = format!("`{}` belongs to no instance of the run", names::safe(&key));
             listing.notes.push(SourceNote::new("", "not-an-instance", text));
             continue;
@@ -48,6 +51,16 @@ pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, list
         listing.entries.push(entry);
     }
     any
+}
+
+/// Whether a key is of what an earlier collect put beside the outputs: an archive, or a file of a dataset.
+fn is_collected(parts: &[&[u8]]) -> bool {
+    match parts {
+        [one] => *one == ARCHIVE_FILE.as_bytes(),
+        [dir, file] => *dir == DATASET_DIR.as_bytes() && *file == DATASET_FILE.as_bytes(),
+        [dir, _, file] => *dir == DATASET_DIR.as_bytes() && file.starts_with(b"part-") && file.ends_with(b".parquet"),
+        _ => false,
+    }
 }
 
 /// What follows the run in a key: the run comes first, or after the plan.

@@ -35,6 +35,14 @@ pub enum ClusterError {
     /// Agents do not reach the object store.
     #[error("what the instances write would not be kept: {0}")]
     Outputs(String),
+    /// A collect in the cluster came to no end of its own.
+    #[error("the collect of `{run}` in the cluster failed: {why}")]
+    Collect {
+        /// The run.
+        run: String,
+        /// Why.
+        why: String,
+    },
     /// There is no such run in the cluster.
     #[error("the cluster knows no run `{0}`")]
     NoRun(String),
@@ -83,7 +91,7 @@ impl ClusterError {
                 }
                 _ => None,
             },
-            Self::NoRun(_) | Self::Setting(_) | Self::Node { .. } => None,
+            Self::NoRun(_) | Self::Setting(_) | Self::Node { .. } | Self::Collect { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod agent;
 mod client;
+mod collect;
 mod error;
 mod follow;
 mod install;
@@ -22,6 +23,7 @@ mod settings;
 
 pub use agent::{AgentOptions, Publish, PublishError, Say, Sent, agent};
 pub use client::{Cluster, ClusterArgs};
+pub use collect::{CollectDone, CollectJob};
 pub use error::ClusterError;
 pub use install::{InstallOptions, Status};
 pub use manifests::Keys;

@@ -58,4 +58,9 @@ impl Exit {
         (Self::Assertion, "an assertion failed, or a comparison came out worse"),
         (Self::NotComparable, "the runs cannot be compared"),
     ];
+
+    /// What a process of `tg` that ended with this code told; a fault if it is none of ours.
+    pub fn of_code(code: i32) -> Self {
+        Self::TABLE.iter().find(|(exit, _)| i32::from(*exit as u8) == code).map_or(Self::Fault, |(exit, _)| *exit)
+    }
 }

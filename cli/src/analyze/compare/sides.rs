@@ -3,7 +3,7 @@
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::Exit;
 
-use super::super::{Source, dataset_dir, failure, is_path};
+use super::super::{Source, failure, is_path, open_named};
 use crate::message::Failure;
 use crate::{Context, stored};
 
@@ -26,8 +26,7 @@ pub(super) fn open(names: &[String], context: &Context) -> Result<Side, Failure>
     let mut side = Side { datasets: Vec::new(), names: Vec::new() };
     for name in names {
         for run in expand(name, context)? {
-            let dir = dataset_dir(&run, context)?;
-            side.datasets.push(Dataset::open(&dir).map_err(|error| failure(&error, &Source { run: run.clone() }))?);
+            side.datasets.push(open_named(&run, context)?);
             side.names.push(run);
         }
     }

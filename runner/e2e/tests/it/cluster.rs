@@ -177,6 +177,15 @@ fn one_crashes(cluster: &Cluster, shell: &str, with: &dyn Fn(&[&str]) -> Done) {
     assert!(in_archive(&run, &dir, "single/3/stdout.log").contains("the third falls over"));
     assert!(in_archive(&run, &dir, "single/19/stdout.log").contains("success_event"));
     assert!(run.file.outputs.as_deref() == Some("s3://lab/runs"));
+
+    // The same by a Job next to the bucket, which leaves archive and dataset there.
+    let id = run.dir.file_name().and_then(|name| name.to_str()).expect("an id").to_owned();
+    let done = with(&["collect", &id, "--in-cluster"]).expect(0).stdout.clone();
+    let published = format!("s3://lab/runs/{id}");
+    assert!(done.contains(&format!("tg analyze stats {published}")), "{done}");
+    let here = cluster.tg(&["analyze", "stats", &id, "--format", "json"]).expect(0).stdout.clone();
+    let there = cluster.tg(&["analyze", "stats", &published, "--format", "json"]).expect(0).stdout.clone();
+    assert_eq!(here, there);
 }
 
 /// An instance that eats more than it may have is told apart from one that fails, and what it wrote is there.

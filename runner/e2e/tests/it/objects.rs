@@ -71,7 +71,25 @@ fn a_run_is_published_as_it_goes_and_collected_elsewhere() {
     server.tg(&home, &["collect", &id]).expect(0);
     assert_eq!(read(&run.dir.join("dataset/files/part-0000.parquet")), local);
 
+    // The dataset in the store answers as the one in the folder does, and does not disturb the next collect.
+    let published = format!("{place}/{id}");
+    server.tg(&home, &["analyze", "stats", &published]).expect(30).says("--publish s3://BUCKET/PREFIX");
+    server.tg(&home, &["collect", &id, "--publish", place]).expect(0);
+    for question in ["stats", "queries"] {
+        let of_folder = server.tg(&home, &["analyze", question, &id, "--format", "json"]);
+        let of_store = server.tg(&home, &["analyze", question, &published, "--format", "json"]);
+        assert_eq!((of_store.code(), &of_store.stdout), (of_folder.code(), &of_folder.stdout), "{question}");
+    }
+    let again = Home::new();
+    server.tg(&again, &["collect", &id, "--source", place, "--strict"]).expect(0);
+    assert_eq!(read(&again.path().join("runs").join(&id).join("dataset/files/part-0000.parquet")), local);
+    server.tg(&home, &["analyze", "stats", "s3://lab/nowhere"]).expect(30).says("no dataset in `s3://lab/nowhere`");
+    server.tg(&home, &["analyze", "stats", "s3://"]).expect(2).says("s3://BUCKET/PREFIX");
+
     server.tg(&home, &["publish", "latest", "--to", "lab"]).expect(2).says("s3://BUCKET/PREFIX");
+    let mut nowhere = home.command(["analyze", "stats", &published]);
+    nowhere.env("TG_S3_ENDPOINT", "http://127.0.0.1:1").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    finish(&mut nowhere).expect(23).says("http://127.0.0.1:1");
     let mut nowhere = home.command(["collect", &id, "--source", place, "--s3-endpoint", "http://127.0.0.1:1"]);
     nowhere.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
     finish(&mut nowhere).expect(23).says("http://127.0.0.1:1");
