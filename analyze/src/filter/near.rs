@@ -5,7 +5,7 @@ use tg_model::near::nearest;
 use super::{FilterError, Kind};
 
 /// No more names than this are told.
-const TOLD: usize = 60;
+const TOLD: usize = 90;
 
 /// That there is no such column, and what could be meant.
 pub(super) fn meant(name: &str, columns: &[(&str, Kind)]) -> String {
@@ -16,8 +16,13 @@ pub(super) fn meant(name: &str, columns: &[(&str, Kind)]) -> String {
     let advice = if let Some(near) = near {
         format!(", did you mean `{near}`?")
     } else {
-        let more = if columns.len() > TOLD { ", …" } else { "" };
-        format!("; there are {}{more}", known().take(TOLD).collect::<Vec<_>>().join(", "))
+        // Whoever asks for a parameter wants to know which there are.
+        let prefix = name.split_once('.').map_or("", |(prefix, _)| &name[..=prefix.len()]);
+        let of_kind = || known().filter(|known| known.starts_with(prefix));
+        let of = if of_kind().next().is_some() { prefix } else { "" };
+        let names: Vec<&str> = known().filter(|known| known.starts_with(of)).collect();
+        let more = if names.len() > TOLD { ", …" } else { "" };
+        format!("; there are {}{more}", names.iter().take(TOLD).copied().collect::<Vec<_>>().join(", "))
     };
     format!("there is no column `{name}`{advice}")
 }
@@ -66,7 +71,9 @@ mod tests {
             ("group,", 6, "name of a column"),
             ("group, gruop", 7, "did you mean `group`?"),
             ("k", 0, "did you mean `params.k`?"),
-            ("group,somewhere", 6, "there are group, params.k, tags.a,b"),
+            ("group,somewhere", 6, "; there are group, params.k, tags.a,b"),
+            ("params.whatever", 0, "; there are params.k"),
+            ("config.whatever", 0, "; there are group, params.k, tags.a,b"),
             ("`group", 0, "there is no column"),
         ] {
             let error = names(text, &columns).expect_err(text);

@@ -68,8 +68,7 @@ impl Chosen {
     fn refuse_none(self) -> Result<Self, Failure> {
         match self.without.first() {
             Some(run) if self.datasets.is_empty() => {
-                let runs = count(self.without.len() as u64, "run");
-                let failure = Failure::new(Exit::NoData, format!("of {runs} none has a dataset"));
+                let failure = Failure::new(Exit::NoData, "none of the runs that are meant has a dataset".to_owned());
                 Err(failure.hint(format!("`tg collect {}` makes the dataset of a run", clean(run))))
             }
             _ => Ok(self),
