@@ -7,6 +7,8 @@ use polars::prelude::PolarsError;
 use tg_model::exit::Exit;
 use tg_model::run::Format;
 
+use crate::filter::FilterError;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyzeError {
@@ -75,6 +77,14 @@ pub enum AnalyzeError {
     /// The question itself is wrong.
     #[error("{0}")]
     Question(String),
+    /// A condition, or a list of columns, that cannot be understood.
+    #[error("`--{flag}`: {}", why.why)]
+    Condition {
+        /// The flag that it was given with.
+        flag: &'static str,
+        /// What is wrong, and where.
+        why: FilterError,
+    },
 }
 
 impl AnalyzeError {
@@ -86,7 +96,7 @@ impl AnalyzeError {
             Self::Description { .. } | Self::Format { .. } | Self::Table { .. } => Exit::Format,
             Self::Store { .. } => Exit::Source,
             Self::Export { .. } => Exit::Fault,
-            Self::Question(_) => Exit::Usage,
+            Self::Question(_) | Self::Condition { .. } => Exit::Usage,
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Conditions on rows: `op = find_peer and duration_ns > 2s and not status in [done, fail]`.
 
+mod near;
+mod plan;
+
+use std::collections::BTreeSet;
 use std::fmt;
 
-use tg_model::near::nearest;
-
+use self::near::meant;
+pub(crate) use self::near::names;
 use crate::glob;
 
 /// A value of a row.
@@ -24,6 +28,11 @@ pub enum Kind {
     Number,
     /// Texts.
     Text,
+    /// Texts that somebody chose and that may be numbers, with or without a unit: parameters and tags.
+    ///
+    /// Where both sides are numbers they are compared as such, so that `20`, `20.0` and `1s`, `1000ms` are equal. A
+    /// value that is none is neither less nor more than a number.
+    Written,
 }
 
 /// A condition.
@@ -69,6 +78,8 @@ const RELATIONS: [(&str, Relation); 8] = [
 enum Literal {
     Number(f64),
     Text(String),
+    /// A text, and the number that it also is.
+    Both(String, f64),
 }
 
 /// Units of numbers: times are in nanoseconds, sizes in bytes, shares of 1.
@@ -131,9 +142,29 @@ impl Filter {
     pub fn takes(&self, row: &[Value<'_>]) -> bool {
         self.root.takes(row)
     }
+
+    /// The columns that it names, by their place among those given.
+    pub fn columns(&self) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        self.root.columns(&mut found);
+        found
+    }
 }
 
 impl Node {
+    fn columns(&self, found: &mut BTreeSet<usize>) {
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => {
+                a.columns(found);
+                b.columns(found);
+            }
+            Self::Not(a) => a.columns(found),
+            Self::Compare(at, ..) | Self::In(at, _) | Self::IsNull(at) => {
+                found.insert(*at);
+            }
+        }
+    }
+
     fn takes(&self, row: &[Value<'_>]) -> bool {
         match self {
             Self::And(a, b) => a.takes(row) && b.takes(row),
@@ -149,10 +180,16 @@ impl Node {
 fn holds(value: Value<'_>, relation: Relation, literal: &Literal) -> bool {
     let order = match (value, literal) {
         (Value::Number(value), Literal::Number(literal)) => value.partial_cmp(literal),
-        (Value::Text(value), Literal::Text(literal)) if relation == Relation::Like => {
+        (Value::Text(value), Literal::Text(literal) | Literal::Both(literal, _)) if relation == Relation::Like => {
             return glob::matches(literal, value);
         }
         (Value::Text(value), Literal::Text(literal)) => Some(value.cmp(literal.as_str())),
+        (Value::Text(value), Literal::Both(text, literal)) => match number(value) {
+            Some(value) => value.partial_cmp(literal),
+            // Words have no place among numbers; that they differ can be said all the same.
+            None if matches!(relation, Relation::Equal | Relation::Unequal) => Some(value.cmp(text.as_str())),
+            None => None,
+        },
         _ => None,
     };
     order.is_some_and(|order| match relation {
@@ -206,8 +243,23 @@ impl<'a> Reader<'a> {
 
     fn peek(&self) -> &'a str {
         let rest = self.rest().trim_start();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))).unwrap_or(rest.len());
         &rest[..end]
+    }
+
+    /// The name of a column; one with other signs than letters, digits, `_`, `.` and `-` stands between backticks.
+    fn name(&mut self) -> Result<&'a str, FilterError> {
+        self.blanks();
+        let (begin, rest) = (self.at, self.rest());
+        let (name, length) = match rest.strip_prefix('`') {
+            Some(inner) => match inner.find('`') {
+                Some(end) => (&inner[..end], end + 2),
+                None => return Err(self.wrong(begin, "the name does not end: a second ` is missing")),
+            },
+            None => (self.peek(), self.peek().len()),
+        };
+        self.at += length;
+        if name.is_empty() { Err(self.wrong(begin, "the name of a column must stand here")) } else { Ok(name) }
     }
 
     fn either(&mut self) -> Result<Node, FilterError> {
@@ -249,17 +301,10 @@ impl<'a> Reader<'a> {
     fn comparison(&mut self) -> Result<Node, FilterError> {
         self.blanks();
         let begin = self.at;
-        let name = self.peek();
-        if name.is_empty() {
-            return Err(self.wrong(begin, "the name of a column must stand here"));
-        }
+        let name = self.name()?;
         let Some(column) = self.columns.iter().position(|(known, _)| *known == name) else {
-            let known: Vec<&str> = self.columns.iter().map(|(known, _)| *known).collect();
-            let near = nearest(name, known.iter().copied()).map(|near| format!(", did you mean `{near}`?"));
-            let all = || format!("; there are {}", known.join(", "));
-            return Err(self.wrong(begin, format!("there is no column `{name}`{}", near.unwrap_or_else(all))));
+            return Err(self.wrong(begin, meant(name, self.columns)));
         };
-        self.at += name.len();
         if self.keyword("is") {
             let not = self.keyword("not");
             if !self.keyword("null") {
@@ -313,6 +358,10 @@ impl<'a> Reader<'a> {
         }
         match kind {
             Kind::Text => Ok(Literal::Text(word.to_owned())),
+            Kind::Written => Ok(match number(word).filter(|_| quoted.is_none()) {
+                Some(number) => Literal::Both(word.to_owned(), number),
+                None => Literal::Text(word.to_owned()),
+            }),
             Kind::Number => number(word).map(Literal::Number).ok_or_else(|| {
                 self.wrong(begin, format!("`{name}` holds numbers: write 20, 1.5s, 300ms, 4KiB or 95%"))
             }),
@@ -320,7 +369,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn number(word: &str) -> Option<f64> {
+/// The number that a word is, if it is one: `20`, `1.5s`, `300ms`, `4KiB`, `95%`.
+pub(crate) fn number(word: &str) -> Option<f64> {
     let end = word.rfind(|c: char| c.is_ascii_digit() || c == '.').map(|at| at + 1)?;
     let factor = UNITS.iter().find(|(unit, _)| *unit == &word[end..])?.1;
     word[..end].parse::<f64>().ok().map(|value| value * factor)

@@ -1,6 +1,8 @@
 //! Columns of a polars frame as Rust values: the one place where rows leave polars.
 
-use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
+use std::collections::BTreeMap;
+
+use polars::prelude::{Column, DataFrame, DataType, Expr, Field, PolarsResult, col};
 
 /// A column of text.
 pub(crate) fn text(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<String>>> {
@@ -48,6 +50,57 @@ pub(crate) fn lists(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Ve
         });
     }
     Ok(lists)
+}
+
+/// Tells of every entry of a column of text by text: the row, the key and the value.
+pub(crate) fn each_entry(column: &Column, mut tell: impl FnMut(usize, &str, &str)) -> PolarsResult<()> {
+    let lists = column.list()?.rechunk();
+    let inner = lists.get_inner();
+    // What holds no entry at all may have another type.
+    if !matches!(inner.dtype(), DataType::Struct(_)) {
+        return Ok(());
+    }
+    let fields = inner.struct_()?;
+    let (keys, values) = (fields.field_by_name("key")?, fields.field_by_name("value")?);
+    let (keys, values) = (keys.str()?, values.str()?);
+    let mut row = 0;
+    for chunk in lists.downcast_iter() {
+        let offsets = chunk.offsets();
+        for at in 0..offsets.len_proxy() {
+            let (from, until) = offsets.start_end(at);
+            for entry in from..until {
+                if let Some(key) = keys.get(entry) {
+                    tell(row, key, values.get(entry).unwrap_or_default());
+                }
+            }
+            row += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A column of text by text.
+pub(crate) fn maps(frame: &DataFrame, name: &str) -> PolarsResult<Vec<BTreeMap<String, String>>> {
+    let mut all = vec![BTreeMap::new(); frame.height()];
+    each_entry(frame.column(name)?, |row, key, value| {
+        all[row].insert(key.to_owned(), value.to_owned());
+    })?;
+    Ok(all)
+}
+
+/// The value of one key in a column of text by text, as an expression.
+pub(crate) fn entry(map: &str, key: &str) -> Expr {
+    let key = key.to_owned();
+    let pick = move |column: Column| {
+        let mut found: Vec<Option<String>> = vec![None; column.len()];
+        each_entry(&column, |row, known, value| {
+            if known == key {
+                found[row] = Some(value.to_owned());
+            }
+        })?;
+        Ok(Column::new(column.name().clone(), found))
+    };
+    col(map.to_owned()).map(pick, |_, field| Ok(Field::new(field.name().clone(), DataType::String)))
 }
 
 fn column(frame: &DataFrame, name: &str, wanted: &DataType) -> PolarsResult<Column> {

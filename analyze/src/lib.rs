@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod dataset;
+mod datasets;
 pub mod draw;
 mod error;
 pub mod export;

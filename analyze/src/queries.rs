@@ -2,28 +2,40 @@
 
 use std::collections::HashMap;
 
-use polars::prelude::{DataType, PolarsResult, col};
+use polars::prelude::{DataFrame, DataType, PolarsResult, col};
 use tg_model::table::QUERIES;
 
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
-use crate::filter::{Filter, FilterError, Kind, Value};
+use crate::filter::Kind;
 use crate::frame;
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone, Unit};
 use crate::run::{Instance, Run};
-use crate::score::Scored;
+use crate::stats::{Chosen, Wanted};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct QueryOptions {
-    /// Only those that it takes.
-    pub filter: Option<Filter>,
+    /// A condition, as [`Filter`](crate::filter::Filter) reads it: only those for which it holds.
+    pub filter: Option<String>,
+    /// How those ended that are listed.
+    pub only: Only,
     /// The order.
     pub sort: Sort,
     /// How many at most; all without a number.
     pub limit: Option<usize>,
-    /// How many peers a lookup is to return; scores are computed only where they are asked for.
+    /// How many peers a lookup is to return. Scores are computed where this is said, and where the condition names one.
     pub k: Option<u32>,
+}
+
+/// How operations ended that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Only {
+    /// In whatever way.
+    #[default]
+    All,
+    /// Not well.
+    Failed,
 }
 
 /// What comes first.
@@ -38,7 +50,8 @@ pub enum Sort {
     WorstRecall,
 }
 
-/// The columns that a condition may name. The last three are there where scores are asked for.
+/// The columns of an operation that is listed. The last three are there where scores are asked for. A condition may name
+/// others too: of the table, of the instance, and of the run.
 pub const COLUMNS: [(&str, Kind); 27] = [
     ("query", Kind::Number),
     ("lookup", Kind::Text),
@@ -89,13 +102,6 @@ const SHOWN: [(&str, &str); 13] = [
     ("recall_alive", "recall"),
 ];
 
-/// Reads a condition on [`COLUMNS`], and says whether it needs scores.
-pub fn condition(text: &str) -> Result<(Filter, bool), FilterError> {
-    let scored = Filter::parse(text, &COLUMNS)?;
-    let bare = Filter::parse(text, &COLUMNS[..COLUMNS.len() - SCORES]).is_err();
-    Ok((scored, bare))
-}
-
 #[derive(Debug, Clone, PartialEq)]
 enum Own {
     Absent,
@@ -104,14 +110,6 @@ enum Own {
 }
 
 impl Own {
-    fn value(&self) -> Value<'_> {
-        match self {
-            Self::Absent => Value::Absent,
-            Self::Number(number) => Value::Number(*number),
-            Self::Text(text) => Value::Text(text),
-        }
-    }
-
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -135,13 +133,14 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
             dataset.dir().display()
         )));
     }
-    if let Some(k) = options.k {
-        add_scores(dataset, k, &mut rows)?;
-    }
     let total = rows.len();
-    if let Some(filter) = &options.filter {
-        rows.retain(|row| filter.takes(&row.iter().map(Own::value).collect::<Vec<_>>()));
+    let wanted = Wanted { filter: options.filter.clone(), k: options.k, ..Wanted::default() };
+    let Chosen { numbers, scores } = Chosen::read(dataset, &wanted)?;
+    if let Some(scores) = &scores {
+        add_scores(scores, &mut rows).map_err(|source| dataset.unreadable(&QUERIES, source))?;
     }
+    let done = Own::Text("done".to_owned());
+    rows.retain(|row| numbers.contains(&id(row)) && (options.only == Only::All || row[at("status")] != done));
     let chosen = rows.len();
     let number = |row: &Row, name: &str| row[at(name)].number();
     let query = |row: &Row| number(row, "query").unwrap_or(0.0);
@@ -172,7 +171,7 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
     if scored < chosen {
         report.note(Tone::Warn, format!("{} operations have no score and are not listed", chosen - scored));
     }
-    report.sections.push(Section::Table(table(&rows, options.k.is_some())));
+    report.sections.push(Section::Table(table(&rows, scores.is_some())));
     Ok(report)
 }
 
@@ -211,20 +210,21 @@ fn read(dataset: &Dataset) -> Result<Vec<Row>, AnalyzeError> {
     fill().map_err(|source| dataset.unreadable(&QUERIES, source))
 }
 
-fn add_scores(dataset: &Dataset, k: u32, rows: &mut [Row]) -> Result<(), AnalyzeError> {
-    let scored = Scored::read(dataset, k)?;
-    let by_query: HashMap<u64, _> =
-        scored.lookups.iter().filter_map(|lookup| Some((lookup.query, lookup.score?))).collect();
-    for row in rows {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count")]
-        let query = row[at("query")].number().unwrap_or(-1.0) as u64;
-        let Some(score) = by_query.get(&query) else { continue };
-        for (name, value) in [
-            ("recall_alive", score.recall_alive),
-            ("recall_all", score.recall_all),
-            ("displacement_alive", score.displacement_alive),
-        ] {
-            row[at(name)] = value.map_or(Own::Absent, Own::Number);
+/// The number of an operation in its run.
+fn id(row: &Row) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count")]
+    let id = row[at("query")].number().unwrap_or(-1.0) as u64;
+    id
+}
+
+fn add_scores(scores: &DataFrame, rows: &mut [Row]) -> PolarsResult<()> {
+    let places: HashMap<u64, usize> = rows.iter().enumerate().map(|(place, row)| (id(row), place)).collect();
+    let lookups = frame::counts(scores, "query_id")?;
+    for (name, _) in &COLUMNS[COLUMNS.len() - SCORES..] {
+        for (lookup, value) in lookups.iter().zip(frame::floats(scores, name)?) {
+            if let Some(&place) = lookup.as_ref().and_then(|lookup| places.get(lookup)) {
+                rows[place][at(name)] = value.map_or(Own::Absent, Own::Number);
+            }
         }
     }
     Ok(())

@@ -6,11 +6,13 @@ mod lookup;
 mod picture;
 mod queries;
 mod routing;
+mod runs;
 mod stats;
 mod which;
 
 use std::path::PathBuf;
 
+use tg_analyze::filter::FilterError;
 use tg_analyze::report::Report;
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_collector::S3Place;
@@ -28,6 +30,7 @@ use crate::{Context, block_on, stored};
 Examples:
   tg analyze stats latest
   tg analyze stats latest --metric 'rtt*'
+  tg analyze stats '20261126-*' --filter 'group = clients' --group-by run_id,params.k
   tg analyze graph latest
   tg analyze graph latest --format json -o graph.json
   tg analyze routing latest
@@ -117,7 +120,18 @@ fn open_named(name: &str, context: &Context) -> Result<Dataset, Failure> {
     Dataset::in_store(&found.url, &found.description, &found.options).map_err(|error| failure(&error, &source))
 }
 
+/// A condition, or a list of columns, that cannot be understood: what is wrong, and below the text where.
+fn condition(flag: &str, why: &FilterError) -> Failure {
+    let before: String = why.text.chars().take(why.at).collect();
+    Failure::new(Exit::Usage, format!("`--{flag}`: {}", clean(&why.why)))
+        .note(clean(&why.text))
+        .note(format!("{}^", " ".repeat(clean(&before).chars().count())))
+}
+
 fn failure(error: &AnalyzeError, source: &Source) -> Failure {
+    if let AnalyzeError::Condition { flag, why } = error {
+        return condition(flag, why);
+    }
     let failure = Failure::from_error(error.exit(), error);
     match hint(error, &source.run) {
         Some(hint) => failure.hint(hint),
@@ -164,6 +178,7 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         AnalyzeError::File { .. }
         | AnalyzeError::Store { .. }
         | AnalyzeError::Export { .. }
-        | AnalyzeError::Question(_) => None,
+        | AnalyzeError::Question(_)
+        | AnalyzeError::Condition { .. } => None,
     }
 }

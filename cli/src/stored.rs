@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::message::Failure;
 
 /// The word that names the newest run.
-const LATEST: &str = "latest";
+pub(crate) const LATEST: &str = "latest";
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,6 +26,7 @@ pub use report::report;
 pub use resample::{Interval, Spread, bootstrap};
 pub use sample::{Sample, Statistic};
 pub use series::{Detail, Key, Origin, RunValues, Wanted, read};
+pub(crate) use setting::inner_differences;
 pub use setting::{Difference, Setting};
 pub use shape::{Shapes, sparkline};
 pub use trend::{Trend, TrendOrder, trend};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::{AnyValue, DataFrame, DataType, PolarsResult, col};
+use polars::prelude::{PolarsResult, col};
 use tg_model::table::{INSTANCES, RUNS};
 
 use crate::dataset::Dataset;
@@ -64,7 +64,7 @@ impl Setting {
             let read = |setting: &mut Self| -> PolarsResult<()> {
                 let text = frame::text(&rows, "composition")?.into_iter().next().flatten();
                 setting.composition = text.unwrap_or_default().lines().map(|line| line.trim_end().to_owned()).collect();
-                for (key, value) in maps(&rows, "config")?.into_iter().next().unwrap_or_default() {
+                for (key, value) in frame::maps(&rows, "config")?.into_iter().next().unwrap_or_default() {
                     setting.asked.insert(format!("config {key}"), value);
                 }
                 Ok(())
@@ -75,7 +75,7 @@ impl Setting {
             let rows = dataset.collect(&INSTANCES, scan.select([col("group"), col("params")]))?;
             let read = |setting: &mut Self| -> PolarsResult<()> {
                 let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-                for (group, params) in frame::text(&rows, "group")?.into_iter().zip(maps(&rows, "params")?) {
+                for (group, params) in frame::text(&rows, "group")?.into_iter().zip(frame::maps(&rows, "params")?) {
                     for (key, value) in params {
                         let name = format!("params {}.{key}", group.as_deref().unwrap_or_default());
                         values.entry(name).or_default().insert(value);
@@ -128,7 +128,7 @@ pub(super) fn differences(base: &[Setting], new: &[Setting]) -> Vec<Difference> 
 
 /// Where the runs of one side are no repeats of one another: the names of what differs, seeds and places in a series
 /// apart.
-pub(super) fn inner_differences(side: &[Setting]) -> Vec<String> {
+pub(crate) fn inner_differences(side: &[Setting]) -> Vec<String> {
     let names: BTreeSet<&String> = side.iter().flat_map(|one| one.asked.keys()).collect();
     names
         .into_iter()
@@ -136,27 +136,4 @@ pub(super) fn inner_differences(side: &[Setting]) -> Vec<String> {
         .filter(|name| side.iter().map(|one| one.asked.get(*name)).collect::<BTreeSet<_>>().len() > 1)
         .cloned()
         .collect()
-}
-
-/// A column of text by text.
-fn maps(rows: &DataFrame, name: &str) -> PolarsResult<Vec<BTreeMap<String, String>>> {
-    let column = rows.column(name)?;
-    let mut all = Vec::with_capacity(rows.height());
-    for at in 0..rows.height() {
-        let mut map = BTreeMap::new();
-        if let AnyValue::List(entries) = column.get(at)?
-            && !entries.is_empty()
-            && matches!(entries.dtype(), DataType::Struct(_))
-        {
-            let entries = entries.struct_()?;
-            let (keys, values) = (entries.field_by_name("key")?, entries.field_by_name("value")?);
-            for (key, value) in keys.str()?.iter().zip(values.str()?.iter()) {
-                if let Some(key) = key {
-                    map.insert(key.to_owned(), value.unwrap_or_default().to_owned());
-                }
-            }
-        }
-        all.push(map);
-    }
-    Ok(all)
 }

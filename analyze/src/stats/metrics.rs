@@ -10,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PolarsResult, SortMultipleOptions, col, len, lit};
 use tg_model::table::METRICS;
 
+use super::columns::{Rows, physical};
+use super::key::{Key, Named, keys, with_keys};
 use super::overview::{Detail, StatsOptions};
 use super::percentile::Percentile;
-use crate::dataset::Dataset;
+use super::screen::Screen;
 use crate::error::AnalyzeError;
 use crate::frame;
 use crate::glob;
 use crate::report::{Cell, Column, Direction, Report, Table, Tone, Unit};
-use crate::run::{Instance, group_sizes};
 
 /// The measures in the order in which they are shown, and whether they are shown without being asked for.
 const MEASURES: [(&str, Detail); 19] = [
@@ -42,12 +43,16 @@ const MEASURES: [(&str, Detail); 19] = [
     ("sum", Detail::All),
 ];
 
+/// Columns before those of the keys: source, metric, name, measure, better and type.
+const BEFORE_KEYS: usize = 6;
+
 /// What the metrics table holds, in brief.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The instances that wrote any metric.
-    pub(super) writers: BTreeSet<u32>,
-    sizes: BTreeMap<String, u64>,
+    /// The instances that wrote any metric, meant or not.
+    pub(super) writers: BTreeSet<u64>,
+    /// How many instances of those that are meant have the same keys, of those that instances have.
+    sizes: BTreeMap<Vec<Key>, u64>,
     series: Vec<Series>,
 }
 
@@ -60,7 +65,10 @@ struct Series {
     measure: String,
     unit: Option<String>,
     better: Option<Direction>,
-    group: String,
+    /// The keys that its table is grouped by.
+    keys: Vec<Key>,
+    /// Those of them that instances have.
+    of_instances: Vec<Key>,
     instances: u64,
     not_finite: u64,
     n: u64,
@@ -75,46 +83,65 @@ struct Series {
 
 const KEYS: [&str; 6] = ["source", "name", "type", "measure", "unit", "dir"];
 
-/// Summarises the metrics table.
-pub(super) fn read(dataset: &Dataset, instances: &[Instance], rule: Percentile) -> Result<Found, AnalyzeError> {
-    let sizes = group_sizes(instances);
-    let Some(scan) = dataset.scan(&METRICS)? else { return Ok(Found { sizes, ..Found::default() }) };
-    let groups: BTreeMap<u32, &str> = instances.iter().map(|one| (one.number, one.group.as_str())).collect();
-    let gather = || -> PolarsResult<Found> {
-        let writers = scan.clone().select([col("instance").unique()]).collect()?;
-        let writers: BTreeSet<u32> = frame::indices(&writers, "instance")?.into_iter().flatten().collect();
-        let groups = group_frame(&groups, &writers)?;
-        let is_point = || col("type").eq(lit("point"));
-        let points = scan.clone().filter(is_point());
-        let last = SortMultipleOptions::default();
-        let moment = [col("ts").cast(DataType::Int64), col("file_id"), col("line")];
-        let aggregates = scan
-            .filter(is_point().not())
-            .group_by(KEYS.iter().chain(["raw_name", "instance"].iter()).map(|&name| col(name)).collect::<Vec<_>>())
-            .agg([col("value").sort_by(moment, last).last()]);
-        let mut series = summarise(points, &groups, rule)?;
-        series.extend(summarise(aggregates, &groups, rule)?);
-        series.sort_by(order);
-        Ok(Found { writers, sizes: sizes.clone(), series })
+/// The keys of groups: places among the named columns.
+pub(super) fn by(screen: &Screen<'_>) -> Vec<usize> {
+    screen.by(Rows::Metrics, &KEYS)
+}
+
+/// The instances that wrote any metric, by their numbers among those of all runs.
+fn writers(screen: &Screen<'_>) -> Result<BTreeSet<u64>, AnalyzeError> {
+    let Some(scan) = screen.datasets.scan(&METRICS, &["instance"])? else { return Ok(BTreeSet::new()) };
+    let rows = screen.datasets.collect(&METRICS, scan.select([col("instance").unique()]))?;
+    let numbers = frame::counts(&rows, "instance").map_err(|source| screen.datasets.unreadable(&METRICS, source))?;
+    Ok(numbers.into_iter().flatten().collect())
+}
+
+/// Summarises the metrics that are meant. Which record of an aggregate is the last does not depend on the condition.
+pub(super) fn read(screen: &Screen<'_>) -> Result<Found, AnalyzeError> {
+    let by = by(screen);
+    let of_instances = screen.of_instances(&by);
+    let mut found = Found { writers: writers(screen)?, ..Found::default() };
+    for member in screen.members() {
+        *found.sizes.entry(member.keys(&of_instances)).or_insert(0) += 1;
+    }
+    let always = ["instance", "value", "ts", "file_id", "line", "raw_name"];
+    let columns: BTreeSet<&str> = KEYS.into_iter().chain(always).chain(screen.stored(Rows::Metrics)).collect();
+    let Some(scan) = screen.datasets.scan(&METRICS, &columns.into_iter().collect::<Vec<_>>())? else {
+        return Ok(found);
     };
-    gather().map_err(|source| dataset.unreadable(&METRICS, source))
+    let scan = scan.with_columns(screen.own(Rows::Metrics));
+    let is_point = || col("type").eq(lit("point"));
+    let points = scan.clone().filter(is_point());
+    let last = |name: String| {
+        let moment = [col("ts").cast(DataType::Int64), col("file_id"), col("line")];
+        col(name).sort_by(moment, SortMultipleOptions::default()).last()
+    };
+    let kept = std::iter::once("value".to_owned()).chain(screen.own_names(Rows::Metrics));
+    let aggregates = scan
+        .filter(is_point().not())
+        .group_by(KEYS.iter().chain(["raw_name", "instance"].iter()).map(|&name| col(name)).collect::<Vec<_>>())
+        .agg(kept.map(last).collect::<Vec<_>>());
+    let positions: Vec<usize> = of_instances.iter().filter_map(|at| by.iter().position(|one| one == at)).collect();
+    let by = screen.named(&by);
+    let gather = || -> PolarsResult<Vec<Series>> {
+        let mut all = Vec::new();
+        for values in [points, aggregates] {
+            let chosen = screen.choose(Rows::Metrics, values);
+            all.extend(summarise(chosen, &by, &positions, screen.percentile)?);
+        }
+        all.sort_by(order);
+        Ok(all)
+    };
+    found.series = gather().map_err(|source| screen.datasets.unreadable(&METRICS, source))?;
+    Ok(found)
 }
 
-/// Instance by group, for a join. An instance that the dataset does not know has no group.
-fn group_frame(groups: &BTreeMap<u32, &str>, writers: &BTreeSet<u32>) -> PolarsResult<LazyFrame> {
-    let numbers: Vec<u32> = writers.iter().copied().collect();
-    let names: Vec<&str> = numbers.iter().map(|one| groups.get(one).copied().unwrap_or("(unknown)")).collect();
-    let frame = polars::df!("instance" => numbers, "group" => names)?;
-    Ok(polars::prelude::IntoLazy::lazy(frame))
-}
-
-fn summarise(values: LazyFrame, groups: &LazyFrame, rule: Percentile) -> PolarsResult<Vec<Series>> {
+fn summarise(values: LazyFrame, by: &[&Named], of_instances: &[usize], rule: Percentile) -> PolarsResult<Vec<Series>> {
     let finite = || col("value").filter(col("value").is_finite());
     let percentile = |share: f64, name: &str| rule.of(finite(), share, name);
-    let keys: Vec<Expr> = KEYS.iter().chain(["group"].iter()).map(|&name| col(name)).collect();
+    let groups = by.iter().map(|named| col(physical(&named.name)));
     let rows = values
-        .join(groups.clone(), [col("instance")], [col("instance")], polars::prelude::JoinArgs::default())
-        .group_by(keys)
+        .group_by(KEYS.iter().map(|&name| col(name)).chain(groups).collect::<Vec<Expr>>())
         .agg([
             len().alias("records"),
             col("instance").n_unique().alias("instances"),
@@ -128,20 +155,20 @@ fn summarise(values: LazyFrame, groups: &LazyFrame, rule: Percentile) -> PolarsR
             finite().max().alias("max"),
         ])
         .collect()?;
-    series(&rows)
+    series(&rows, keys(&rows, by)?, of_instances)
 }
 
-fn series(rows: &DataFrame) -> PolarsResult<Vec<Series>> {
+fn series(rows: &DataFrame, keys: Vec<Vec<Key>>, of_instances: &[usize]) -> PolarsResult<Vec<Series>> {
     let texts = |name| frame::text(rows, name);
     let floats = |name| frame::floats(rows, name);
     let counts = |name| frame::counts(rows, name);
     let (sources, names, kinds, measures) = (texts("source")?, texts("name")?, texts("type")?, texts("measure")?);
-    let (units, dirs, groups) = (texts("unit")?, frame::ints(rows, "dir")?, texts("group")?);
+    let (units, dirs) = (texts("unit")?, frame::ints(rows, "dir")?);
     let (records, instances, ns) = (counts("records")?, counts("instances")?, counts("n")?);
     let (means, sds, mins, maxs) = (floats("mean")?, floats("sd")?, floats("min")?, floats("max")?);
     let (p50s, p95s, p99s) = (floats("p50")?, floats("p95")?, floats("p99")?);
     let word = |column: &[Option<String>], at: usize| column[at].clone().unwrap_or_default();
-    let all = (0..rows.height()).map(|at| {
+    let all = keys.into_iter().enumerate().map(|(at, keys)| {
         let n = ns[at].unwrap_or(0);
         Series {
             source: word(&sources, at),
@@ -154,7 +181,8 @@ fn series(rows: &DataFrame) -> PolarsResult<Vec<Series>> {
                 Ordering::Greater => Some(Direction::Higher),
                 Ordering::Equal => None,
             }),
-            group: word(&groups, at),
+            of_instances: of_instances.iter().map(|&of| keys[of].clone()).collect(),
+            keys,
             instances: instances[at].unwrap_or(0),
             not_finite: records[at].unwrap_or(0).saturating_sub(n),
             n,
@@ -190,7 +218,7 @@ fn order(a: &Series, b: &Series) -> Ordering {
         .then_with(|| a.measure.cmp(&b.measure))
         .then_with(|| a.unit.cmp(&b.unit))
         .then_with(|| a.better.cmp(&b.better))
-        .then_with(|| a.group.cmp(&b.group))
+        .then_with(|| a.keys.cmp(&b.keys))
 }
 
 /// Whether a series is shown without being asked for.
@@ -200,31 +228,32 @@ fn is_main(series: &Series) -> bool {
 }
 
 /// The table of metrics; what it leaves out is said in the report's notes.
-pub(super) fn table(found: &Found, options: &StatsOptions, report: &mut Report) -> Table {
-    let mut table = Table::new(
-        "metrics",
-        "Metrics",
-        vec![
-            Column::hidden("source"),
-            Column::new("metric", "metric"),
-            Column::hidden("name"),
-            Column::hidden("measure"),
-            Column::when_used("better", ""),
-            Column::new("type", "type"),
-            Column::new("group", "group"),
-            Column::new("instances", "instances"),
-            Column::hidden("unit"),
-            Column::new("n", "n"),
-            Column::when_used("not_finite", "NaN, ∞"),
-            Column::new("mean", "mean"),
-            Column::new("sd", "sd"),
-            Column::new("min", "min"),
-            Column::new("p50", "p50"),
-            Column::new("p95", "p95"),
-            Column::new("p99", "p99"),
-            Column::new("max", "max"),
-        ],
-    );
+pub(super) fn table(found: &Found, screen: &Screen<'_>, options: &StatsOptions, report: &mut Report) -> Table {
+    let by = by(screen);
+    let by = screen.named(&by);
+    let columns = vec![
+        Column::hidden("source"),
+        Column::new("metric", "metric"),
+        Column::hidden("name"),
+        Column::hidden("measure"),
+        Column::when_used("better", ""),
+        Column::new("type", "type"),
+        Column::new("instances", "instances"),
+        Column::hidden("unit"),
+        Column::new("n", "n"),
+        Column::when_used("not_finite", "NaN, ∞"),
+        Column::new("mean", "mean"),
+        Column::new("sd", "sd"),
+        Column::new("min", "min"),
+        Column::new("p50", "p50"),
+        Column::new("p95", "p95"),
+        Column::new("p99", "p99"),
+        Column::new("max", "max"),
+    ];
+    // The keys stand behind what the series is.
+    let mut columns = with_keys(&by, &columns);
+    columns[..by.len() + BEFORE_KEYS].rotate_left(by.len());
+    let mut table = Table::new("metrics", "Metrics", columns);
     let wanted = |series: &&Series| {
         let label = label(series);
         options.metrics.is_empty()
@@ -243,14 +272,16 @@ pub(super) fn table(found: &Found, options: &StatsOptions, report: &mut Report) 
         .filter(|series| detail == Detail::Main && !is_main(series))
         .map(|series| (series.name.as_str(), series.measure.as_str()))
         .collect();
-    table.empty = if found.series.is_empty() {
+    table.empty = if found.series.is_empty() && screen.is_filtered() && !found.writers.is_empty() {
+        "no metric is as was asked".to_owned()
+    } else if found.series.is_empty() {
         "no instance wrote a metric".to_owned()
     } else if matching.is_empty() {
         "no metric of this name; without --metric all are shown".to_owned()
     } else {
         "only diagnostics were written; --all shows them".to_owned()
     };
-    table.rows = shown.iter().map(|series| row(series, &found.sizes)).collect();
+    table.rows = shown.iter().map(|series| row(series, &by, &found.sizes)).collect();
     if shown.iter().any(|series| series.kind != "point") {
         report.note(
             Tone::Dim,
@@ -291,18 +322,21 @@ fn unit(series: &Series) -> Unit {
     }
 }
 
-fn row(series: &Series, sizes: &BTreeMap<String, u64>) -> Vec<Cell> {
+fn row(series: &Series, by: &[&Named], sizes: &BTreeMap<Vec<Key>, u64>) -> Vec<Cell> {
     let unit = unit(series);
     let number = |value: Option<f64>| value.map_or(Cell::Absent, |value| Cell::Number(value, unit.clone()));
-    vec![
+    let size = sizes.get(&series.of_instances).filter(|&&size| size >= series.instances);
+    let mut row = vec![
         series.source.clone().into(),
         label(series).into(),
         series.name.clone().into(),
         series.measure.clone().into(),
         series.better.map_or(Cell::Absent, Cell::Better),
         series.kind.clone().into(),
-        series.group.clone().into(),
-        sizes.get(&series.group).map_or(Cell::Count(series.instances), |&size| Cell::Of(series.instances, size)),
+    ];
+    row.extend(by.iter().zip(&series.keys).map(|(named, key)| named.cell(key)));
+    row.extend([
+        size.map_or(Cell::Count(series.instances), |&size| Cell::Of(series.instances, size)),
         unit.as_str().map_or(Cell::Absent, Cell::from),
         Cell::Count(series.n),
         Cell::Count(series.not_finite),
@@ -313,5 +347,6 @@ fn row(series: &Series, sizes: &BTreeMap<String, u64>) -> Vec<Cell> {
         number(series.p95),
         number(series.p99),
         number(series.max),
-    ]
+    ]);
+    row
 }

@@ -10,14 +10,20 @@ use tg_model::table::{self, COMMON, Kind, Table};
 /// A dataset in a folder of its own.
 pub(crate) struct Written {
     pub(crate) dir: TempDir,
+    run: &'static str,
 }
 
 impl Written {
     /// Without tables.
     pub(crate) fn new() -> Self {
+        Self::of_run("r")
+    }
+
+    /// Of a run with this id, without tables.
+    pub(crate) fn of_run(run: &'static str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("_dataset.json"), r#"{"format":{"major":1,"minor":7},"more":[1]}"#).unwrap();
-        Self { dir }
+        Self { dir, run }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -30,7 +36,8 @@ impl Written {
         fs::create_dir_all(&folder).unwrap();
         let part = fs::read_dir(&folder).unwrap().count();
         let rows = given.height();
-        let columns: Vec<Column> = COMMON.iter().chain(table.columns).map(|spec| column(spec, given, rows)).collect();
+        let columns: Vec<Column> =
+            COMMON.iter().chain(table.columns).map(|spec| column(spec, given, rows, self.run)).collect();
         for column in given.columns() {
             assert!(columns.iter().any(|one| one.name() == column.name()), "{} has no {}", table.name, column.name());
         }
@@ -79,7 +86,17 @@ impl Written {
     }
 }
 
-fn column(spec: &table::Column, given: &DataFrame, rows: usize) -> Column {
+/// A column of text by text, with these entries in each row.
+pub(crate) fn maps(name: &str, rows: &[&[(&str, &str)]]) -> Column {
+    let list = |entries: &&[(&str, &str)]| {
+        let key = Series::new("key".into(), entries.iter().map(|entry| entry.0).collect::<Vec<_>>());
+        let value = Series::new("value".into(), entries.iter().map(|entry| entry.1).collect::<Vec<_>>());
+        StructChunked::from_series("".into(), entries.len(), [key, value].iter()).unwrap().into_series()
+    };
+    Column::new(name.into(), rows.iter().map(list).collect::<Vec<_>>())
+}
+
+fn column(spec: &table::Column, given: &DataFrame, rows: usize, run: &str) -> Column {
     let wanted = data_type(spec.kind);
     if let Ok(column) = given.column(spec.name) {
         return column.strict_cast(&wanted).unwrap();
@@ -89,7 +106,7 @@ fn column(spec: &table::Column, given: &DataFrame, rows: usize) -> Column {
         return Column::full_null(name, rows, &wanted);
     }
     match spec.kind {
-        Kind::Text => Column::new(name, vec!["r"; rows]),
+        Kind::Text => Column::new(name, vec![run; rows]),
         Kind::TextMap | Kind::I64Map | Kind::U32List | Kind::Kad | Kind::Bytes => {
             Column::full_null(name, rows, &wanted)
         }

@@ -13,6 +13,8 @@ mod graphs;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod routing;

@@ -1,7 +1,7 @@
 //! Operations one by one: what is chosen, and in which order.
 
 use polars::prelude::*;
-use tg_analyze::queries::{QueryOptions, Sort, condition, queries};
+use tg_analyze::queries::{Only, QueryOptions, Sort, queries};
 use tg_analyze::report::{Cell, Report, Section};
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::table;
@@ -37,7 +37,7 @@ fn listed(options: &QueryOptions) -> Vec<u64> {
 
 #[test]
 fn conditions_and_orders_choose_rows() {
-    let of = |text: &str| QueryOptions { filter: Some(condition(text).unwrap().0), ..QueryOptions::default() };
+    let of = |text: &str| QueryOptions { filter: Some(text.to_owned()), ..QueryOptions::default() };
     for (text, wanted) in [
         ("op = get", &[0_u64, 2, 4, 5][..]),
         ("op = get and duration_ns > 2s", &[0, 4]),
@@ -49,12 +49,22 @@ fn conditions_and_orders_choose_rows() {
         ("instance = 9", &[4]),
         ("status in [fail, error] or not requests < 9", &[1, 4, 5]),
         ("op = nothing", &[]),
+        ("outcome = ok and run_id = r", &[0, 1, 2, 3, 5]),
     ] {
         assert_eq!(listed(&of(text)), wanted, "{text}");
     }
     let slowest = QueryOptions { sort: Sort::Slowest, limit: Some(3), ..QueryOptions::default() };
     assert_eq!(listed(&slowest), [2, 4, 0], "what never ended comes first");
-    assert!(!condition("op = get").unwrap().1 && condition("recall_alive < 1").unwrap().1);
+    assert_eq!(listed(&QueryOptions { only: Only::Failed, ..of("group = a") }), [1, 2]);
+    // Scores are there where they are named.
+    let recalls = |text: &str| match &ask(&of(text)).unwrap().sections[0] {
+        Section::Table(table) => table.columns.iter().any(|column| column.key == "recall_alive"),
+        Section::Facts(_) => panic!("a table"),
+    };
+    assert!(!recalls("op = get") && recalls("recall_alive < 1"));
+    // Metrics have this column, and operations have not.
+    let AnalyzeError::Condition { why, .. } = ask(&of("op = get or value > 2")).unwrap_err() else { panic!("a place") };
+    assert_eq!(why.at, 12);
 }
 
 #[test]

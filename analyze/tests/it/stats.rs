@@ -12,7 +12,7 @@ use tg_model::table;
 use crate::dataset::Written;
 
 fn ask(written: &Written) -> Report {
-    stats(&Dataset::open(written.path()).unwrap(), &StatsOptions::default()).unwrap()
+    stats(&[Dataset::open(written.path()).unwrap()], &StatsOptions::default()).unwrap()
 }
 
 fn table<'a>(report: &'a Report, key: &str) -> &'a Table {
@@ -147,7 +147,7 @@ fn patterns_choose_metrics_and_detail_adds_measures() {
             detail,
             ..StatsOptions::default()
         };
-        table(&stats(&dataset, &options).unwrap(), "metrics").rows.len()
+        table(&stats(std::slice::from_ref(&dataset), &options).unwrap(), "metrics").rows.len()
     };
     assert_eq!(count(&[], Detail::Main), 2);
     assert_eq!(count(&[], Detail::All), 3);
@@ -166,12 +166,12 @@ fn what_cannot_be_read_is_refused_by_its_own_code() {
         assert_eq!(Dataset::open(nothing.path()).unwrap_err().exit(), Exit::Format, "{text}");
     }
     let empty = Written::new();
-    let why = stats(&Dataset::open(empty.path()).unwrap(), &StatsOptions::default()).unwrap_err();
+    let why = stats(&[Dataset::open(empty.path()).unwrap()], &StatsOptions::default()).unwrap_err();
     assert_eq!(why.exit(), Exit::NoData);
 
     let broken = Written::new().instances(&[("a", 1, "ok")]);
     fs::write(broken.path().join("instances/part-0000.parquet"), "PAR1 no table").unwrap();
-    let why = stats(&Dataset::open(broken.path()).unwrap(), &StatsOptions::default()).unwrap_err();
+    let why = stats(&[Dataset::open(broken.path()).unwrap()], &StatsOptions::default()).unwrap_err();
     assert!(matches!(why, AnalyzeError::Table { ref table, .. } if table == "instances"), "{why}");
     assert_eq!(why.exit(), Exit::Format);
 }
@@ -309,7 +309,7 @@ fn the_rule_of_percentiles_is_the_one_that_was_asked_for() {
         [(Percentile::Type7, 55.0, 95.5), (Percentile::Nearest, 50.0, 100.0), (Percentile::Ps1, 60.0, 100.0)]
     {
         let options = StatsOptions { percentile, ..StatsOptions::default() };
-        let report = stats(&Dataset::open(written.path()).unwrap(), &options).unwrap();
+        let report = stats(&[Dataset::open(written.path()).unwrap()], &options).unwrap();
         let found = row(table(&report, "metrics"), "rtt", "a");
         for (key, wanted) in [("p50", p50), ("p95", p95)] {
             let Cell::Number(value, Unit::Nanos) = found[key] else { panic!("{:?}", found[key]) };

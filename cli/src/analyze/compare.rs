@@ -2,7 +2,6 @@
 
 mod junit;
 mod outcome;
-mod sides;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,6 +11,7 @@ use tg_analyze::compare::{Assertion, CompareOptions, Detail, Runs, TrendOrder, V
 use tg_model::Exit;
 
 use self::outcome::{Format, Outcome};
+use super::runs;
 use crate::Context;
 use crate::message::Failure;
 
@@ -123,7 +123,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return drift(args, context);
     }
     let (base, new) = names(args)?;
-    let (base, new) = (sides::open(base, context)?, sides::open(new, context)?);
+    let (base, new) = (runs::open(base, context)?, runs::open(new, context)?);
     let many = base.datasets.len() > 1 || new.datasets.len() > 1;
     if args.fail_on.is_some() && !many && !args.allow_single {
         let failure = Failure::new(Exit::NoData, "one run a side cannot show how much runs vary, so nothing is gated");
@@ -132,7 +132,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let detail = if args.all { Detail::All } else { Detail::Directed };
     let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
     let read =
-        |side: &sides::Side, wanted: &Wanted| Runs::read(&side.datasets, wanted).map_err(|error| side.failure(&error));
+        |side: &runs::Chosen, wanted: &Wanted| Runs::read(&side.datasets, wanted).map_err(|error| side.failure(&error));
     let options = CompareOptions {
         names: args.metric.clone(),
         effect: args.effect,
@@ -176,7 +176,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 
 /// The runs in their order.
 fn drift(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let side = sides::open(&args.runs, context)?;
+    let side = runs::open(&args.runs, context)?;
     let detail = if args.all { Detail::All } else { Detail::Directed };
     let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
     let runs = Runs::read(&side.datasets, &wanted).map_err(|error| side.failure(&error))?;

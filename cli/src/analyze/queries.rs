@@ -1,6 +1,6 @@
 //! `tg analyze queries`: lookups and other operations, one by one.
 
-use tg_analyze::queries::{QueryOptions, Sort, condition, queries};
+use tg_analyze::queries::{Only, QueryOptions, Sort, queries};
 use tg_model::Exit;
 
 use super::{Source, answer};
@@ -19,8 +19,8 @@ Examples:
   tg analyze queries latest --filter 'instance ~ \"searchers/*\" and total_hops >= 3' --format csv -o slow.csv
   tg analyze lookup latest 17            one of them, peer by peer
 
-A condition compares columns by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by
-`and`, `or`, `not` and parentheses. Times may be written 300ms or 2s, sizes 4KiB, shares 95%.")]
+A condition compares columns of operations, instances and runs, `params.NAME` and `config.NAME`, by = != < <= > >= and ~
+(a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not` and parentheses. Times may be written 300ms or 2s, sizes 4KiB, shares 95%.")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: Source,
@@ -47,34 +47,17 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let text = match (&args.filter, args.failed) {
-        (Some(filter), true) => Some(format!("({filter}) and status != done")),
-        (Some(filter), false) => Some(filter.clone()),
-        (None, true) => Some("status != done".to_owned()),
-        (None, false) => None,
-    };
-    // What the user wrote is read first, so that the place of a mistake is one in their own words.
-    let written = args.filter.as_deref().map(condition).transpose();
-    let (_, needs_scores) = written
-        .map_err(|error| {
-            Failure::new(Exit::Usage, format!("`--filter`: {}", error.why))
-                .note(error.text.clone())
-                .note(format!("{}^", " ".repeat(error.at)))
-        })?
-        .unzip();
-    let filter =
-        text.as_deref().map(condition).transpose().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-    let scores = needs_scores == Some(true) || args.worst_recall.is_some();
     let (sort, most) = match (args.slowest, args.worst_recall) {
         (Some(most), _) => (Sort::Slowest, Some(most)),
         (None, Some(most)) => (Sort::WorstRecall, Some(most)),
         (None, None) => (Sort::Number, None),
     };
     let options = QueryOptions {
-        filter: filter.map(|(filter, _)| filter),
+        filter: args.filter.clone(),
+        only: if args.failed { Only::Failed } else { Only::All },
         sort,
         limit: args.limit.into_iter().chain(most).min(),
-        k: args.k.or(scores.then_some(20)),
+        k: args.k.or(args.worst_recall.and(Some(20))),
     };
     answer(&args.source, &args.output, context, |dataset| queries(dataset, &options))
 }

@@ -1,12 +1,12 @@
 //! `tg analyze stats`: how the instances ended, and what their metrics say.
 
-use tg_analyze::stats::{Detail, Percentile, StatsOptions};
+use tg_analyze::stats::{Detail, Percentile, StatsOptions, stats};
 use tg_model::Exit;
 
-use super::{Source, answer};
+use super::runs;
 use crate::Context;
 use crate::message::Failure;
-use crate::render::OutputArgs;
+use crate::render::{OutputArgs, emit};
 
 /// What `tg analyze stats` takes.
 #[derive(Debug, clap::Args)]
@@ -18,11 +18,32 @@ Examples:
   tg analyze stats latest --k 20 --table operations
   tg analyze stats latest --table metrics --format csv -o metrics.csv
   tg analyze stats ./somewhere/dataset --format json | jq .metrics
+  tg analyze stats latest --filter 'group = clients and outcome = ok'
+  tg analyze stats latest --filter 'op = find_providers and duration_ns > 2s'
+  tg analyze stats '20261126-*' --group-by run_id,group
+  tg analyze stats --all-runs --group-by config.k,params.alpha --table operations
 
-Percentiles interpolate between ranks (type 7), sd is that of a sample, and values that are no number are counted apart.")]
+A condition names columns of operations, metrics, instances or runs, `params.NAME`, `tags.NAME` and `config.NAME`, and
+compares them by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not`
+and parentheses. A table without one of the columns is left out, and a note says so.
+
+Samples of several runs are pooled; nothing is averaged over runs. Percentiles interpolate between ranks (type 7), sd is
+that of a sample, and values that are no number are counted apart.")]
 pub(crate) struct Args {
-    #[command(flatten)]
-    source: Source,
+    /// The runs: an id, a unique prefix of one, `latest`, the path of a dataset's folder, or `s3://BUCKET/PREFIX/<run-id>`.
+    ///
+    /// `NAME+` is the run with all repeats of its configuration, and `*` and `?` stand for any characters of an id.
+    #[arg(required_unless_present = "all_runs", value_name = "RUN")]
+    runs: Vec<String>,
+    /// Every run that has a dataset.
+    #[arg(long, conflicts_with = "runs")]
+    all_runs: bool,
+    /// Only rows for which this holds.
+    #[arg(long, value_name = "CONDITION")]
+    filter: Option<String>,
+    /// Group by these columns instead of by group: any of a table, of instances or of runs, `params.NAME`, `tags.NAME`.
+    #[arg(long, value_name = "COL[,COL…]")]
+    group_by: Option<String>,
     /// Only metrics whose name matches; `*` and `?` are wild. May be repeated.
     #[arg(long, value_name = "GLOB")]
     metric: Vec<String>,
@@ -58,6 +79,17 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Rule::Nearest => Percentile::Nearest,
         Rule::Ps1 => Percentile::Ps1,
     };
-    let options = StatsOptions { metrics: args.metric, detail, k: args.k, percentile };
-    answer(&args.source, &args.output, context, |dataset| tg_analyze::stats::stats(dataset, &options))
+    let options = StatsOptions {
+        metrics: args.metric,
+        detail,
+        k: args.k,
+        percentile,
+        filter: args.filter,
+        group_by: args.group_by,
+    };
+    let chosen = if args.all_runs { runs::open_all(context)? } else { runs::open_once(&args.runs, context)? };
+    let mut report = stats(&chosen.datasets, &options).map_err(|error| chosen.failure(&error))?;
+    chosen.tell(&mut report);
+    emit(&report, &args.output).map_err(|error| Failure::from_error(error.exit(), &error))?;
+    Ok(Exit::Ok)
 }

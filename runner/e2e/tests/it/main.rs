@@ -17,5 +17,6 @@ mod pictures;
 mod road;
 mod routing;
 mod rust;
+mod several;
 mod shipped;
 mod table;
