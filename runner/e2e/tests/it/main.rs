@@ -17,5 +17,6 @@ mod pictures;
 mod road;
 mod routing;
 mod rust;
+mod shaped;
 mod shipped;
 mod table;

@@ -25,7 +25,7 @@ pub(super) const LINK: &[&str] = &[
     "reorder",
 ];
 /// The longest delay of a link.
-const MOST_DELAY: Duration = Duration::from_hours(1);
+pub(super) const MOST_DELAY: Duration = Duration::from_hours(1);
 
 /// Takes the keys of a link out of a table that may have others as well.
 pub(super) fn link(r: &mut Reader<'_>, fields: &Fields<'_>) -> Link {
