@@ -161,6 +161,9 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         AnalyzeError::NoData(_) => {
             Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
         }
-        AnalyzeError::File { .. } | AnalyzeError::Store { .. } | AnalyzeError::Export { .. } | AnalyzeError::Question(_) => None,
+        AnalyzeError::File { .. }
+        | AnalyzeError::Store { .. }
+        | AnalyzeError::Export { .. }
+        | AnalyzeError::Question(_) => None,
     }
 }

@@ -53,7 +53,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     output::to_stdout(|out| write!(out, "{}", done.said))?;
     match done.code {
         0 => Ok(Exit::Ok),
-        code => Err(Failure::new(Exit::of_code(code), format!("the collect in the cluster ended with exit code {code}"))
-            .hint("what it printed is above")),
+        code => {
+            Err(Failure::new(Exit::of_code(code), format!("the collect in the cluster ended with exit code {code}"))
+                .hint("what it printed is above"))
+        }
     }
 }

@@ -18,13 +18,15 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider};
+use aws_sdk_s3::config::{
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+};
 use aws_smithy_http_client::{Builder, tls};
 use tokio::sync::Semaphore;
 
 use crate::error::CollectError;
-use limit::Limit;
 pub use in_place::StoredDataset;
+use limit::Limit;
 pub(crate) use trouble::Trouble;
 
 /// A request is tried this often before the store counts as unreachable.

@@ -46,7 +46,11 @@ pub struct CollectDone {
 
 impl CollectJob<'_> {
     /// Makes the Job, or takes up one that is at it already, and waits for its end. `tell` hears what it waits for.
-    pub async fn run(&self, cluster: &Cluster, tell: &mut (dyn FnMut(&str) + Send)) -> Result<CollectDone, ClusterError> {
+    pub async fn run(
+        &self,
+        cluster: &Cluster,
+        tell: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<CollectDone, ClusterError> {
         let settings = Settings::of(cluster).await?;
         let jobs = cluster.api::<Job>();
         let name = format!("{}-collect", names::record(self.run));

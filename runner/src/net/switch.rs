@@ -294,6 +294,10 @@ impl Mover {
         let rules = from.rules();
         let way = self.shared.paths.as_ref().map(|paths| paths.shape(from.label, to.label)).unwrap_or_default();
         let (mut limit, mut shape) = rules.of(address, to.label, way);
+        if way.filter != Filter::Accept {
+            // No rule of a host makes a way where there is none.
+            shape.filter = way.filter;
+        }
         // The earlier a fault, the further below it lies.
         let worse: Vec<_> = breaks.into_iter().flat_map(|breaks| breaks.worse(from.label, to.label)).collect();
         for one in worse.into_iter().rev() {

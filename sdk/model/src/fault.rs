@@ -236,7 +236,7 @@ impl Dice {
     }
 
     /// From 0 to below `n`; the bias is below 2^-32 for what is shuffled here.
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let wide = u128::from(mix(self.0)) * n as u128;
         usize::try_from(wide >> 64).unwrap_or(0)

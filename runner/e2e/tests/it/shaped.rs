@@ -122,6 +122,44 @@ c = 0.4
 }
 
 #[test]
+fn only_neighbours_in_the_topology_reach_one_another() {
+    if !has(Tool::Hosts, "topologies") {
+        return;
+    }
+    let home = Home::new();
+    let path = composition(
+        &home,
+        r#"
+[global.run.test_params]
+rounds = 1
+[[groups]]
+id = "b"
+instances = { count = 2 }
+[[groups]]
+id = "a"
+instances = { count = 3 }
+[network.topology]
+kind = "scale-free"
+edges = 1
+"#,
+    );
+    home.tg(["run", &path, "--isolation", "host"]).expect(0);
+    let run = home.run();
+    let topology = run.file.network.as_ref().and_then(|laid| laid.topology.clone()).expect("the topology is recorded");
+    // A tree.
+    assert_eq!(topology.edges.len(), 4);
+    let names = ["b/0", "b/1", "a/0", "a/1", "a/2"];
+    let mut wanted: Vec<(String, String)> = topology
+        .edges
+        .iter()
+        .flat_map(|&[a, b]| [(a, b), (b, a)])
+        .map(|(a, b)| (names[a as usize].to_owned(), names[b as usize].to_owned()))
+        .collect();
+    wanted.sort();
+    assert_eq!(trips(&run).into_keys().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
 fn a_network_is_refused_where_tg_is_not_the_network() {
     let home = Home::new();
     let path =

@@ -142,7 +142,7 @@ fn bandwidth(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u64> {
 }
 
 /// One of some words.
-fn word<T: Copy>(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn word<T: Copy>(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
     let text = r.text(fields, key)?;
     let found = words.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {

@@ -7,7 +7,7 @@ use super::faults;
 use super::links::{self, LINK, MOST_DELAY};
 use crate::fault::Who;
 use crate::link::Link;
-use crate::network::{Between, FIGURES, Matrix, Network, Regions};
+use crate::network::{Between, FIGURES, Matrix, Network, Regions, Topology, TopologyKind, Unreachable};
 use crate::node::{At, Fields, Reader, Table, Value};
 use crate::param::parse_duration;
 use crate::problem::{shown, suggestion};
@@ -31,9 +31,9 @@ const MOST_REGIONS: usize = 200;
 const ROUNDING: f64 = 1e-6;
 
 pub(super) fn network(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Network {
-    let fields = r.fields(table, line, "`[network]`", &["link", "links", "regions"]);
+    let fields = r.fields(table, line, "`[network]`", &["link", "links", "regions", "topology"]);
     if table.is_empty() {
-        let hint = "add `[network.link]`, `[[network.links]]` or `[network.regions]`".to_owned();
+        let hint = "add `[network.link]`, `[[network.links]]`, `[network.regions]` or `[network.topology]`".to_owned();
         r.problem(line, "`[network]` says nothing of the network", Some(hint));
     }
     let link = r.table(&fields, "link").map(|(table, line)| {
@@ -42,7 +42,8 @@ pub(super) fn network(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> N
     });
     let links = r.tables(&fields, "links").into_iter().filter_map(|(table, line)| between(r, table, line)).collect();
     let regions = r.table(&fields, "regions").map(|(table, line)| regions(r, table, line));
-    Network { line, link: link.unwrap_or_default(), links, regions }
+    let topology = r.table(&fields, "topology").and_then(|(table, line)| topology(r, table, line));
+    Network { line, link: link.unwrap_or_default(), links, regions, topology }
 }
 
 /// A link that says something.
@@ -126,6 +127,43 @@ fn regions(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Regions {
     let known = (r.problems.len() == before).then_some(&matrix);
     let shares = shares(r, &fields, known);
     Regions { line, matrix, shares, of: BTreeMap::new() }
+}
+
+fn topology(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Option<Topology> {
+    let fields = r.fields(table, line, "`[network.topology]`", &["kind", "degree", "edges", "unreachable"]);
+    let words = [("reject", Unreachable::Reject), ("drop", Unreachable::Drop)];
+    let unreachable = links::word(r, &fields, "unreachable", &words).unwrap_or_default();
+    let word = r.required(&fields, "kind", "write `kind = \"random\"` or `kind = \"scale-free\"`")?;
+    // Each kind has a number that says how dense it is, and knows nothing of the other's.
+    let (needs, other, example) = match word.value.as_str() {
+        "random" => ("degree", "edges", "degree = 6"),
+        "scale-free" => ("edges", "degree", "edges = 3"),
+        unknown => {
+            let text = format!("`kind = \"{}\"` in {} means nothing", shown(unknown), fields.place);
+            r.problem(word.line, text, Some(suggestion(unknown, "kind", &["random", "scale-free"])));
+            return None;
+        }
+    };
+    if let Some(at) = fields.get(other) {
+        let text = format!("`{other}` in {} means nothing for `{}`", fields.place, word.value);
+        r.problem(at.line, text, Some(format!("write `{example}`")));
+    }
+    if fields.get(needs).is_none() {
+        let text = format!("{} has no `{needs}`", fields.place);
+        r.problem(line, text, Some(format!("write `{example}`")));
+        return None;
+    }
+    let number = r.number(&fields, needs)?;
+    let kind = if needs == "degree" {
+        (number.value > 0.0 && number.value.is_finite()).then_some(TopologyKind::Random { degree: number.value })
+    } else {
+        let edges = r.count(&fields, needs)?.value;
+        (edges > 0).then_some(TopologyKind::ScaleFree { edges })
+    };
+    if kind.is_none() {
+        r.problem(number.line, format!("`{needs}` in {} is not above 0", fields.place), None);
+    }
+    kind.map(|kind| Topology { line, kind, unreachable })
 }
 
 fn named(r: &mut Reader<'_>, fields: &Fields<'_>) -> Matrix {
@@ -271,6 +309,8 @@ mod tests {
             "[[network.links]]\nbetween = [[\"a\", \"b/1\"], \"b/0\"]\nbandwidth = \"1Mbit\"\n",
             "[[network.links]]\nfrom = \"a\"\nto = [\"b\"]\nlatency = \"80ms\"\n[[network.links]]\nto = \"a\"\nloss = 2\n",
             "[network.regions]\nmatrix = \"azure-2024\"\nshares = { eastus = 0.5, uksouth = 0.5 }\n",
+            "[network.topology]\nkind = \"random\"\ndegree = 2.5\nunreachable = \"drop\"\n",
+            "[network.topology]\nkind = \"scale-free\"\nedges = 2\n",
             &format!("[network.regions.round_trip]\neu = {{ us = \"90ms\", eu = \"2ms\" }}\n{shares}"),
             &format!("[network.regions.latency]\neu = {{ us = \"45ms\" }}\nus = {{ eu = \"50ms\" }}\n{shares}"),
         ] {
@@ -307,6 +347,16 @@ mod tests {
             (trips("eu = { us = \"2h\" }\n"), "is longer than an hour"),
             (trips("eu = \"90ms\"\n"), "`eu` in `[network.regions.round_trip]` is no table"),
             (trips(""), "`[network.regions.round_trip]` has no regions"),
+            ("[network.topology]\nkind = \"ring\"\n".to_owned(), "`kind = \"ring\"` in `[network.topology]` means"),
+            ("[network.topology]\ndegree = 3\n".to_owned(), "`[network.topology]` has no `kind`"),
+            ("[network.topology]\nkind = \"random\"\n".to_owned(), "`[network.topology]` has no `degree`"),
+            (
+                "[network.topology]\nkind = \"random\"\ndegree = 0\n".to_owned(),
+                "`degree` in `[network.topology]` is not",
+            ),
+            ("[network.topology]\nkind = \"scale-free\"\ndegree = 3\nedges = 1\n".to_owned(), "means nothing for"),
+            ("[network.topology]\nkind = \"scale-free\"\nedges = 2.5\n".to_owned(), "must be a whole number"),
+            ("[network.topology]\nkind = \"random\"\ndegree = 9e9\n".to_owned(), "the most is 2000000"),
             (trips("\"e u\" = { us = \"1ms\" }\n"), "is no good name of a region"),
         ];
         for (network, wanted) in cases {

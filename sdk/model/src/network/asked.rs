@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{FIGURES, Figures, Laid, LaidLink, LaidRegions};
+use super::topology::Kind;
+use super::{FIGURES, Figures, Laid, LaidLink, LaidRegions, LaidTopology, Unreachable};
 use crate::env::mix;
 use crate::fault::{Dice, Who};
 use crate::link::Link;
@@ -21,6 +22,19 @@ pub struct Network {
     pub links: Vec<Between>,
     /// Where the instances are.
     pub regions: Option<Regions>,
+    /// Who may reach whom, if not everybody everybody.
+    pub topology: Option<Topology>,
+}
+
+/// `[network.topology]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Topology {
+    /// The line of the header.
+    pub line: Option<u32>,
+    /// The kind of graph.
+    pub kind: Kind,
+    /// What becomes of packets to others.
+    pub unreachable: Unreachable,
 }
 
 /// `[[network.links]]`.
@@ -129,7 +143,12 @@ pub fn lay(spec: &RunSpec) -> Option<Laid> {
         link: one.link,
     });
     let regions = asked.regions.as_ref().map(|regions| place(regions, spec));
-    Some(Laid { link: asked.link, links: links.collect(), regions })
+    let topology = asked.topology.map(|topology| LaidTopology {
+        kind: topology.kind.word().to_owned(),
+        unreachable: topology.unreachable,
+        edges: topology.kind.draw(spec.instances(), &mut Dice::new(mix(spec.seed ^ mix(0x6772_6170)))),
+    });
+    Some(Laid { link: asked.link, links: links.collect(), regions, topology })
 }
 
 /// Puts every instance into a region.

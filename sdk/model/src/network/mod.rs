@@ -7,6 +7,8 @@
 mod asked;
 #[cfg(feature = "plans")]
 mod figures;
+#[cfg(feature = "plans")]
+mod topology;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -15,9 +17,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "plans")]
-pub use asked::{Between, Matrix, MatrixProblem, Network, Regions, lay};
+pub use asked::{Between, Matrix, MatrixProblem, Network, Regions, Topology, lay};
 #[cfg(feature = "plans")]
 pub use figures::{FIGURES, Figures};
+#[cfg(feature = "plans")]
+pub use topology::Kind as TopologyKind;
 pub use ways::Ways;
 
 use crate::ids::GroupName;
@@ -38,6 +42,9 @@ pub struct Laid {
     /// Where the instances are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<LaidRegions>,
+    /// Who may reach whom, if not everybody everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<LaidTopology>,
 }
 
 /// What differs between some instances and others.
@@ -82,6 +89,46 @@ impl LaidRegions {
     }
 }
 
+/// Who may reach whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaidTopology {
+    /// The kind of the graph: `random` or `scale-free`.
+    pub kind: String,
+    /// What becomes of packets to others.
+    pub unreachable: Unreachable,
+    /// The pairs that reach one another, each once. Instances are numbered from 0 in the order of the run's groups.
+    pub edges: Vec<[u32; 2]>,
+}
+
+/// What becomes of packets to an instance that the sender cannot reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unreachable {
+    /// The sender is told.
+    #[default]
+    Reject,
+    /// They vanish.
+    Drop,
+}
+
+impl LaidTopology {
+    /// For each of so many instances those that it reaches, ascending.
+    pub fn neighbours(&self, instances: u32) -> Vec<Vec<u32>> {
+        let mut out = vec![Vec::new(); instances as usize];
+        for [a, b] in &self.edges {
+            for (from, to) in [(a, b), (b, a)] {
+                if let Some(of) = out.get_mut(*from as usize) {
+                    of.push(*to);
+                }
+            }
+        }
+        for of in &mut out {
+            of.sort_unstable();
+        }
+        out
+    }
+}
+
 /// In a few words: `latency 20 ms; servers – clients: loss 1 %; regions (azure-2024): eastus 3, uksouth 2`.
 impl fmt::Display for Laid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,6 +156,9 @@ impl fmt::Display for Laid {
                 .collect();
             let matrix = regions.matrix.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
             parts.push(format!("regions{matrix}: {}", counts.join(", ")));
+        }
+        if let Some(topology) = &self.topology {
+            parts.push(format!("{} graph of {} pairs that reach one another", topology.kind, topology.edges.len()));
         }
         f.write_str(&parts.join("; "))
     }

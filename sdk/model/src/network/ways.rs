@@ -170,6 +170,7 @@ mod tests {
                     .map(|(name, of)| (name.parse().expect("a name"), of))
                     .into(),
             }),
+            topology: None,
         };
         let ways = laid.ways([("a", 2), ("b", 2), ("c", 2)]);
         let ms = |from, to| ways.link(from, to).and_then(|link| link.latency).map(|time| time.as_millis());

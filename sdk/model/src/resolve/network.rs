@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use crate::composition::{Run, unknown_region};
 use crate::fault::Who;
-use crate::network::{Laid, LaidLink, Network};
+use crate::network::{Laid, LaidLink, Network, TopologyKind};
 use crate::problem::shown;
 use crate::spec::GroupSpec;
 
 /// The most kinds of instances that a network may tell apart: the work grows with the square of it.
 const MOST_KINDS: usize = 2000;
 
+/// The most edges of a topology.
+const MOST_EDGES: f64 = 2e6;
 /// More instances than these are not told apart.
 const MOST_COUNTED: u64 = 1 << 16;
 
@@ -42,6 +44,23 @@ impl Resolver<'_> {
         if kinds > MOST_KINDS {
             let text = format!("`[network]` tells {kinds} kinds of instances apart; the most is {MOST_KINDS}");
             self.problem(network.line, text, "name groups in place of single instances".to_owned());
+        }
+        if let Some(topology) = network.topology {
+            let instances: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
+            let edges = match topology.kind {
+                TopologyKind::Random { degree } => instances * degree / 2.0,
+                TopologyKind::ScaleFree { edges } => instances * f64::from(edges),
+            };
+            if edges > MOST_EDGES {
+                let text = format!(
+                    "`[network.topology]` asks for {edges} pairs that reach one another; the most is {MOST_EDGES}"
+                );
+                self.problem(
+                    topology.line,
+                    text,
+                    "ask for fewer, or leave it out: then everybody reaches everybody".to_owned(),
+                );
+            }
         }
         Some(network)
     }
