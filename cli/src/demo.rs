@@ -16,8 +16,9 @@ The demo builds the plan `mesh` from `sdk/plans`, so it needs a checkout of tg's
 instances open real TCP connections to one another in a random mesh and measure round trips. Then the run is collected
 and its dataset is asked for statistics and for the graph of its connections.
 
-With --dht it builds the plan `dht` instead: 25 nodes of the libp2p DHT, as bootstrappers, servers and clients, find
-peers, providers and values; the routing tables are held against the truth too. Its first build takes some minutes.
+With --dht it builds the plan `dht` instead: 25 nodes of the libp2p DHT, as bootstrappers, servers and clients in three
+regions of a cloud, find peers, providers and values; the routing tables are held against the truth too. Where instances
+cannot have hosts of their own (`tg doctor` tells), there are no regions. Its first build takes some minutes.
 
 Examples:
   tg demo
@@ -37,6 +38,8 @@ pub(crate) struct Args {
 struct Show {
     /// Its composition, below the folder of a checkout.
     composition: &'static str,
+    /// What takes its place where instances cannot have hosts, if it needs them.
+    without_hosts: Option<&'static str>,
     opening: &'static str,
     questions: &'static [&'static str],
     next: &'static [(&'static str, &'static str)],
@@ -44,6 +47,7 @@ struct Show {
 
 const MESH: Show = Show {
     composition: "sdk/plans/mesh/compositions/demo.toml",
+    without_hosts: None,
     opening: "Running 20 instances of the plan `mesh`; the first time it is built, which takes a minute.",
     questions: &["stats", "graph"],
     next: &[
@@ -58,6 +62,7 @@ const MESH: Show = Show {
 
 const DHT: Show = Show {
     composition: "sdk/plans/dht/compositions/demo.toml",
+    without_hosts: Some("sdk/plans/dht/compositions/groups.toml"),
     opening: "Running 25 nodes of the plan `dht`; the first time it is built, which takes some minutes.",
     questions: &["stats", "graph", "routing"],
     next: &[
@@ -70,7 +75,7 @@ const DHT: Show = Show {
 /// Builds, runs, collects, answers.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let show = if args.dht { &DHT } else { &MESH };
-    let composition = composition(show.composition)?;
+    let composition = composition(which(show))?;
     let mut words = vec!["tg".to_owned(), "run".to_owned(), composition.display().to_string(), "--collect".to_owned()];
     words.extend(args.seed.map(|seed| format!("--seed={seed}")));
     let Command::Run(wanted) = parse(&words)? else { return Err(fault()) };
@@ -96,6 +101,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         Ok(())
     })?;
     Ok(exit)
+}
+
+/// The composition that can be run here.
+fn which(show: &Show) -> &'static str {
+    let Some(without_hosts) = show.without_hosts else { return show.composition };
+    let Err(why) = run::probe_hosts() else { return show.composition };
+    crate::message::progress(&format!("No hosts for the nodes, so no regions between them: {why}"));
+    without_hosts
 }
 
 fn parse(words: &[String]) -> Result<Command, Failure> {

@@ -170,12 +170,7 @@ fn hosts() -> Check {
     const NAME: &str = "hosts";
     const HINT: &str =
         "instances run as plain processes without a network of their own; `tg help run` has `--isolation`";
-    let probed = match (crate::run::launcher(), tempfile::tempdir()) {
-        (None, _) => Err("only Linux has what they are made of".to_owned()),
-        (_, Err(error)) => Err(format!("cannot make a folder for temporary files: {error}")),
-        (Some(launcher), Ok(dir)) => tg_runner::probe_hosts(&launcher, dir.path()),
-    };
-    match probed {
+    match crate::run::probe_hosts() {
         Ok(()) => Check::good(NAME, "each instance can have a host and a network of its own"),
         Err(why) => Check::bad(NAME, Mark::Limited, why, HINT),
     }

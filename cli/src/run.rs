@@ -188,6 +188,7 @@ impl Series {
 /// Builds, runs and, if asked, collects.
 pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failure> {
     let specs = wanted(args, context)?;
+    check_needs(&specs, args)?;
     let mut maker = Maker::new(args, context)?;
     let artifacts = maker.build(&specs).await?;
     let mut series = Series { runs: Vec::new(), wanted: specs.len(), failure: None };
@@ -208,6 +209,25 @@ pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failu
         }
     }
     Ok(series)
+}
+
+/// Whether instances can have hosts of their own here; if not, why.
+pub(crate) fn probe_hosts() -> Result<(), String> {
+    match (launcher(), tempfile::tempdir()) {
+        (None, _) => Err("only Linux has what they are made of".to_owned()),
+        (_, Err(error)) => Err(format!("cannot make a folder for temporary files: {error}")),
+        (Some(launcher), Ok(dir)) => tg_runner::probe_hosts(&launcher, dir.path()),
+    }
+}
+
+/// Refuses what needs hosts that cannot be had, before minutes go into a build.
+fn check_needs(specs: &[tg_model::RunSpec], args: &Args) -> Result<(), Failure> {
+    // All come from one composition: what the largest can have, the others can.
+    let Some(largest) = specs.iter().max_by_key(|spec| spec.instances()) else { return Ok(()) };
+    let dir = tempfile::tempdir()
+        .map_err(|error| Failure::new(Exit::Environment, "cannot make a folder for temporary files").cause(&error))?;
+    let checked = tg_runner::check_needs(largest, args.isolation.into(), launcher().as_deref(), dir.path());
+    checked.map_err(|error| Failure::from_error(error.exit(), &error).maybe_hint(error.hint()))
 }
 
 /// Where a run's archive and dataset are, if it was collected.

@@ -50,6 +50,7 @@ fn spec(dir: &Path, instances: u32, command: &[&str]) -> RunSpec {
         seed: 1,
         groups: vec![group],
         faults: Vec::new(),
+        network: None,
         disable_metrics: true,
         concurrent_builds: 0,
         deadline: None,

@@ -302,9 +302,33 @@ async fn decide(spec: &RunSpec, options: &RunOptions, scratch: &Path) -> Result<
 /// Whether what the composition asks for can be done without hosts, where there are none.
 fn needs_met(spec: &RunSpec, decided: &Decided) -> Result<(), RunError> {
     let Decided::Plain(why) = decided else { return Ok(()) };
-    let Some(fault) = spec.faults.iter().find(|fault| fault.action.needs_hosts()) else { return Ok(()) };
+    let Some(what) = needs_hosts(spec) else { return Ok(()) };
     let why = why.clone().unwrap_or_else(|| "this run has plain processes".to_owned());
-    Err(RunError::NeedsHosts { what: format!("the fault `{}`", fault.action.word()), why })
+    Err(RunError::NeedsHosts { what, why })
+}
+
+/// What of the composition needs hosts, if anything.
+fn needs_hosts(spec: &RunSpec) -> Option<String> {
+    let fault = spec.faults.iter().find(|fault| fault.action.needs_hosts());
+    let fault = fault.map(|fault| format!("the fault `{}`", fault.action.word()));
+    spec.network.is_some().then(|| "`[network]`".to_owned()).or(fault)
+}
+
+/// Refuses a run whose composition needs hosts where there would be none, before anything is built for it.
+///
+/// `dir` is a folder for what it takes to find out. Blocks for some milliseconds.
+pub fn check_needs(
+    spec: &RunSpec,
+    isolation: Isolation,
+    launcher: Option<&[std::ffi::OsString]>,
+    dir: &Path,
+) -> Result<(), RunError> {
+    // A backend that is not known is told of later, and a cluster refuses for reasons of its own.
+    if spec.backend != "local:exec" || needs_hosts(spec).is_none() {
+        return Ok(());
+    }
+    let decided = isolation::decide(isolation, launcher, spec, dir).map_err(RunError::Isolation)?;
+    needs_met(spec, &decided)
 }
 
 /// Removes what a run that does not begin has made; what cannot be removed is in a folder of temporary files.
@@ -338,6 +362,7 @@ pub(crate) fn run_file(spec: &RunSpec, options: &RunOptions, started_ns: u64) ->
         backend: spec.backend.clone(),
         seed: spec.seed,
         groups: spec.groups.iter().map(group).collect(),
+        network: tg_model::network::lay(spec),
         composition: spec.composition.clone(),
         series: options.series.clone(),
         started_ns,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tg_model::event::EventKind;
 use tg_model::fault::{Action, Drawn, Trigger};
@@ -151,7 +150,7 @@ impl Faults {
                 let degraded =
                     Degraded { fault: label, of: of.into(), towards: fault.towards.clone().into(), link: **link };
                 self.breaks.degraded.push(degraded);
-                text = Some(words(link));
+                text = Some(link.to_string());
             }
         }
         if fault.action.needs_hosts() {
@@ -240,22 +239,4 @@ impl Faults {
 
 fn number_of(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// What a link becomes, in words.
-fn words(link: &tg_model::link::Link) -> String {
-    let ms = |time: Duration| format!("{} ms", time.as_secs_f64() * 1e3);
-    let percent = |share: f64| format!("{} %", share * 100.0);
-    let parts = [
-        link.latency.map(|x| format!("latency {}", ms(x))),
-        link.jitter.map(|x| format!("jitter {}", ms(x))),
-        link.bandwidth_bits_per_s.map(|x| format!("bandwidth {x} bit/s")),
-        link.loss.map(|x| format!("loss {}", percent(x))),
-        link.loss_burst.map(|x| format!("in spells of {x} packets")),
-        link.corrupt.map(|x| format!("corrupt {}", percent(x))),
-        link.duplicate.map(|x| format!("duplicate {}", percent(x))),
-        link.reorder.map(|x| format!("reorder {}", percent(x))),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "other queues or distributions".to_owned() } else { parts.join(", ") }
 }

@@ -34,7 +34,7 @@ pub mod sync;
 
 pub use build::{Artifact, Artifacts, BuildError, BuildOptions, ImageOptions, build_all, image_of_program};
 pub use cancel::Cancel;
-pub use engine::{RunOptions, execute};
+pub use engine::{RunOptions, check_needs, execute};
 pub use error::RunError;
 pub use isolation::{Isolation, enter as enter_host, probe as probe_hosts};
 pub use keeper::Keeper;

@@ -357,6 +357,7 @@ mod tests {
             seed: 0,
             groups: counts.iter().enumerate().map(group).collect(),
             faults: Vec::new(),
+            network: None,
             disable_metrics: false,
             concurrent_builds: 0,
             deadline: None,

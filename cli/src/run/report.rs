@@ -31,6 +31,7 @@ pub(super) fn emit_plan(specs: &[RunSpec], args: &OutputArgs) -> Result<(), Fail
         Column::new("groups", "groups"),
         Column::new("builders", "builders"),
         Column::when_used("config", "configuration"),
+        Column::when_used("network", "network"),
         Column::new("seed", "seed"),
     ];
     let mut table = Table::new("runs", "", columns);
@@ -49,6 +50,7 @@ pub(super) fn emit_plan(specs: &[RunSpec], args: &OutputArgs) -> Result<(), Fail
             Cell::Text(groups.join(", ")),
             Cell::Text(builders.join(", ")),
             if config.is_empty() { Cell::Absent } else { Cell::Text(config.trim_start_matches(": ").to_owned()) },
+            tg_model::network::lay(spec).map_or(Cell::Absent, |laid| Cell::Text(laid.to_string())),
             Cell::Text(spec.seed.to_string()),
         ]);
     }

@@ -142,6 +142,9 @@ fn facts(file: &RunFile, found: &Stored, state: State) -> Facts {
     facts.add("case", "case", Cell::Text(file.case.clone()));
     facts.add("backend", "backend", Cell::Text(file.backend.clone()));
     facts.add("seed", "seed", Cell::Text(file.seed.to_string()));
+    if let Some(network) = &file.network {
+        facts.add("network", "network", Cell::Text(network.to_string()));
+    }
     let time = |ns: u64| Cell::Time(i64::try_from(ns).unwrap_or(i64::MAX));
     facts.add("started", "started", time(file.started_ns));
     facts.add("ended", "ended", file.ended_ns.map_or(Cell::Absent, time));

@@ -37,6 +37,7 @@ impl Home {
             backend: "local:exec".to_owned(),
             seed: 7,
             groups: groups.iter().map(group).collect(),
+            network: None,
             composition: None,
             series: None,
             started_ns: 1_000,

@@ -89,6 +89,7 @@ impl Record {
             seed: file.seed,
             groups: file.groups.iter().map(group).collect(),
             faults: Vec::new(),
+            network: None,
             disable_metrics: false,
             concurrent_builds: 0,
             deadline: self.deadline_ns.map(Duration::from_nanos),

@@ -64,6 +64,10 @@ async fn begin(
         let text = format!("the fault `{}`: cluster:k8s brings about no faults on schedule", fault.action.word());
         return Err(ClusterError::Setting(text).into());
     }
+    if spec.network.is_some() {
+        let text = "`[network]`: instances on cluster:k8s have the cluster's network, which tg does not shape";
+        return Err(ClusterError::Setting(text.to_owned()).into());
+    }
     let pods = PodSettings::read(&spec.run_config)?;
     let mut images = Vec::new();
     for group in &spec.groups {

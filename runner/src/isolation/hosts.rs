@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::SYNC_NAME;
 use crate::breaks::Breaks;
 use crate::host::{self, Handed, HostError, HostSpec, SYNC_ADDR};
-use crate::net::{AddressPlan, Network, PortStats};
+use crate::net::{AddressPlan, Network, Paths, PortStats};
 use crate::sidecar::{Refused, Registry, SharedHost, Sidecar};
 use crate::spawn::Folders;
 use crate::sync::{Door, Hub};
@@ -122,7 +122,8 @@ impl Hosts {
         }
         let names_file = scratch.join("hosts");
         std::fs::write(&names_file, text)?;
-        let network = Arc::new(Network::start(spec.seed)?);
+        let paths = tg_model::network::lay(spec).map(|laid| Paths::new(&laid, &spec.groups));
+        let network = Arc::new(Network::start(spec.seed, paths)?);
         let registry = Arc::default();
         let plan_dir = std::path::absolute(&spec.plan_dir)?;
         Ok(Self { launcher, network, registry, names, names_file, plan_dir, hub, door, prefix: prefix.to_owned() })

@@ -29,15 +29,21 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// The rule for a destination: its place, 0 for the default, and its shape.
+    /// The shape for a destination, and what limits its bandwidth; `way` is the way to that host as the composition
+    /// has it.
     ///
-    /// A rule that only filters leaves the default's shape as it is.
-    pub(super) fn of(&self, to: IpAddr) -> (usize, Shape) {
+    /// A default that only filters leaves the way's shape as it is, and a rule that only filters that of the default.
+    pub(super) fn of(&self, to: IpAddr, label: u32, way: Shape) -> (Limit, Shape) {
+        let (limit, default) = if self.default.is_plain() {
+            (Limit::Way(label), Shape { filter: self.default.filter, ..way })
+        } else {
+            (Limit::Rule(0), self.default)
+        };
         let found = self.by_subnet.iter().enumerate().filter(|(_, (subnet, _))| subnet.holds(to));
         match found.max_by_key(|(at, (subnet, _))| (subnet.prefix(), *at)) {
-            None => (0, self.default),
-            Some((_, (_, shape))) if shape.is_plain() => (0, Shape { filter: shape.filter, ..self.default }),
-            Some((at, (_, shape))) => (at + 1, *shape),
+            None => (limit, default),
+            Some((_, (_, shape))) if shape.is_plain() => (limit, Shape { filter: shape.filter, ..default }),
+            Some((at, (_, shape))) => (Limit::Rule(at + 1), *shape),
         }
     }
 }
@@ -98,6 +104,8 @@ pub(super) struct Sending {
 /// What limits the bandwidth of a packet: packets of one host under the same limit share a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Limit {
+    /// The way to another host: each has a queue of its own.
+    Way(u32),
     /// A rule that the host's plan asked for, by its place.
     Rule(usize),
     /// A link that a fault has made worse, by the fault.
@@ -189,10 +197,17 @@ mod tests {
                 (subnet("16.0.2.7"), late(1)),
             ],
         };
-        let of = |text: &str| rules.of(text.parse().expect("an address"));
-        assert_eq!(of("16.1.0.1"), (0, late(10)));
-        assert_eq!(of("16.0.1.1"), (2, late(50)));
-        assert_eq!(of("16.0.2.1"), (0, Shape { filter: Filter::Drop, ..late(10) }));
-        assert_eq!(of("16.0.2.7"), (3, late(1)));
+        let of = |rules: &Rules, text: &str| rules.of(text.parse().expect("an address"), 9, late(80));
+        assert_eq!(of(&rules, "16.1.0.1"), (Limit::Rule(0), late(10)));
+        assert_eq!(of(&rules, "16.0.1.1"), (Limit::Rule(2), late(50)));
+        assert_eq!(of(&rules, "16.0.2.1"), (Limit::Rule(0), Shape { filter: Filter::Drop, ..late(10) }));
+        assert_eq!(of(&rules, "16.0.2.7"), (Limit::Rule(3), late(1)));
+        // Without a default of its own the host's packets go the composition's way, filtered or not.
+        let open = Rules { default: Shape::default(), ..rules };
+        assert_eq!(of(&open, "16.1.0.1"), (Limit::Way(9), late(80)));
+        assert_eq!(of(&open, "16.0.2.1"), (Limit::Way(9), Shape { filter: Filter::Drop, ..late(80) }));
+        assert_eq!(of(&open, "16.0.1.1"), (Limit::Rule(2), late(50)));
+        let shut = Rules { default: Shape { filter: Filter::Reject, ..Shape::default() }, ..Rules::default() };
+        assert_eq!(of(&shut, "16.1.0.1"), (Limit::Way(9), Shape { filter: Filter::Reject, ..late(80) }));
     }
 }

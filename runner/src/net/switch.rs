@@ -18,6 +18,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::icmp::{self, Why};
 use super::packet::{self, Cutter, HEADER, MOST};
+use super::paths::Paths;
 use super::port::{Limit, Port, PortStats, Rules, count};
 use super::shape::{Filter, Shape};
 use crate::breaks::Breaks;
@@ -47,6 +48,8 @@ struct Worker {
 #[derive(Debug)]
 struct Shared {
     seed: u64,
+    /// The ways between hosts, if the composition says something of them.
+    paths: Option<Paths>,
     began: Instant,
     table: RwLock<Table>,
 }
@@ -61,8 +64,8 @@ struct Table {
 
 impl Network {
     /// A network without hosts.
-    pub(crate) fn start(seed: u64) -> io::Result<Self> {
-        let shared = Arc::new(Shared { seed, began: Instant::now(), table: RwLock::default() });
+    pub(crate) fn start(seed: u64, paths: Option<Paths>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { seed, paths, began: Instant::now(), table: RwLock::default() });
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
         let mut network = Self { shared, workers: Vec::new() };
         for nth in 0..threads {
@@ -283,14 +286,18 @@ impl Mover {
         }
     }
 
-    /// Does to a packet what the sender's rules say, and what is broken between the two.
+    /// Does to a packet what the way between the two and the sender's rules say, and what is broken.
     fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, breaks: Option<&Breaks>, packet: &mut [u8]) {
         if breaks.is_some_and(|breaks| breaks.cut(from.label, to.label)) {
             return count(&from.counters.filtered, 1);
         }
         let rules = from.rules();
-        let (place, mut shape) = rules.of(address);
-        let mut limit = Limit::Rule(place);
+        let way = self.shared.paths.as_ref().map(|paths| paths.shape(from.label, to.label)).unwrap_or_default();
+        let (mut limit, mut shape) = rules.of(address, to.label, way);
+        if way.filter != Filter::Accept {
+            // No rule of a host makes a way where there is none.
+            shape.filter = way.filter;
+        }
         // The earlier a fault, the further below it lies.
         let worse: Vec<_> = breaks.into_iter().flat_map(|breaks| breaks.worse(from.label, to.label)).collect();
         for one in worse.into_iter().rev() {

@@ -71,6 +71,7 @@ pub(crate) fn spec(plan_dir: &Path, groups: Vec<GroupSpec>) -> RunSpec {
         seed: 7,
         groups,
         faults: Vec::new(),
+        network: None,
         disable_metrics: true,
         concurrent_builds: 0,
         deadline: None,

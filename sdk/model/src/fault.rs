@@ -139,7 +139,7 @@ pub fn draw(spec: &RunSpec) -> Vec<Drawn> {
     let mut killed: Vec<u32> = Vec::new();
     let mut out = Vec::new();
     for (number, fault) in (0_u64..).zip(&spec.faults) {
-        let mut dice = Dice(mix(spec.seed ^ mix(number.wrapping_add(0xfa17))));
+        let mut dice = Dice::new(mix(spec.seed ^ mix(number.wrapping_add(0xfa17))));
         let everyone: Vec<u32> = (0..spec.instances()).collect();
         let on_one_side = |labels: Vec<u32>| labels.into_iter().map(|label| (label, 0)).collect();
         let mut towards = Vec::new();
@@ -228,18 +228,22 @@ fn choose(selection: &Selection, groups: &[GroupSpec], dice: &mut Dice, but: &[u
 }
 
 /// `splitmix64`.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// From 0 to below `n`; the bias is below 2^-32 for what is shuffled here.
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let wide = u128::from(mix(self.0)) * n as u128;
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
     /// Fisher and Yates.
-    fn shuffle(&mut self, items: &mut [u32]) {
+    pub(crate) fn shuffle(&mut self, items: &mut [u32]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));
         }

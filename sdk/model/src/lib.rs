@@ -12,13 +12,13 @@ pub mod exit;
 pub mod fault;
 pub mod ids;
 pub mod layout;
-#[cfg(feature = "plans")]
 pub mod link;
 #[cfg(feature = "plans")]
 pub mod manifest;
 #[cfg(feature = "plans")]
 pub mod matrix;
 pub mod near;
+pub mod network;
 #[cfg(feature = "plans")]
 mod node;
 pub mod outcome;

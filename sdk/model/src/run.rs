@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Tally;
 use crate::ids::{GroupName, RunId};
+use crate::network::Laid;
 use crate::outcome::{Expect, Verdict};
 
 /// The version of `run.json` and `events.ndjson` that this build writes. A reader accepts the same major version.
 ///
-/// 1.0: first. 1.1: the events `fault_began` and `fault_ended`.
-pub const FORMAT: Format = Format { major: 1, minor: 1 };
+/// 1.0: first. 1.1: the events `fault_began` and `fault_ended`. 1.2: `network` in `run.json`.
+pub const FORMAT: Format = Format { major: 1, minor: 2 };
 
 /// A version of a stored format. A new minor version can be read by an old reader; a new major one cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct RunFile {
     pub seed: u64,
     /// The groups as resolved.
     pub groups: Vec<RunGroup>,
+    /// The network that the composition asked for, with every region drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Laid>,
     /// The composition's text after its template was filled in, if there was a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub composition: Option<String>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::fault::Fault;
 use crate::ids::GroupName;
+use crate::network::Network;
 use crate::outcome::Expect;
 
 /// One run, with every default filled in and every problem already reported.
@@ -29,6 +30,8 @@ pub struct RunSpec {
     pub groups: Vec<GroupSpec>,
     /// What is broken on purpose.
     pub faults: Vec<Fault>,
+    /// The network between the instances, if the composition says something of it.
+    pub network: Option<Network>,
     /// `TEST_DISABLE_METRICS`.
     pub disable_metrics: bool,
     /// How many builds may go on at once; 0 is no limit of its own.

@@ -18,5 +18,6 @@ mod road;
 mod routing;
 mod rust;
 mod several;
+mod shaped;
 mod shipped;
 mod table;

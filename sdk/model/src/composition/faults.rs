@@ -180,7 +180,8 @@ fn who(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<At<Who>> {
     fields.get(key).map(|at| members(r, at, key, &fields.place)).unwrap_or_default()
 }
 
-fn members(r: &mut Reader<'_>, at: &At<Value>, key: &str, place: &str) -> Vec<At<Who>> {
+/// Groups and instances in a list.
+pub(super) fn members(r: &mut Reader<'_>, at: &At<Value>, key: &str, place: &str) -> Vec<At<Who>> {
     let Value::List(items) = &at.value else {
         let hint = "write groups and instances in a list: `[\"servers\", \"clients/3\"]`".to_owned();
         r.problem(at.line, format!("`{key}` in {place} must be a list of texts"), Some(hint));
@@ -191,17 +192,21 @@ fn members(r: &mut Reader<'_>, at: &At<Value>, key: &str, place: &str) -> Vec<At
         r.problem(at.line, format!("a list of `{key}` in {place} is empty"), None);
     }
     for item in items {
-        let parsed = match &item.value {
-            Value::Text(text) if text.contains('/') => text.parse().ok().map(Who::One),
-            Value::Text(text) => Some(Who::Group(text.clone())),
-            _ => None,
-        };
-        if let Some(value) = parsed {
-            out.push(At { value, line: item.line });
-        } else {
-            let hint = "name a group, or an instance as `group/3`".to_owned();
-            r.problem(item.line, format!("an item of `{key}` in {place} is no instance"), Some(hint));
-        }
+        out.extend(member(r, item, &format!("an item of `{key}` in {place}")));
     }
     out
+}
+
+/// A group, or an instance as `group/3`.
+pub(super) fn member(r: &mut Reader<'_>, item: &At<Value>, what: &str) -> Option<At<Who>> {
+    let parsed = match &item.value {
+        Value::Text(text) if text.contains('/') => text.parse().ok().map(Who::One),
+        Value::Text(text) => Some(Who::Group(text.clone())),
+        _ => None,
+    };
+    if parsed.is_none() {
+        let hint = "name a group, or an instance as `group/3`".to_owned();
+        r.problem(item.line, format!("{what} is no instance"), Some(hint));
+    }
+    parsed.map(|value| At { value, line: item.line })
 }

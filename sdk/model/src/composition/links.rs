@@ -25,7 +25,7 @@ pub(super) const LINK: &[&str] = &[
     "reorder",
 ];
 /// The longest delay of a link.
-const MOST_DELAY: Duration = Duration::from_hours(1);
+pub(super) const MOST_DELAY: Duration = Duration::from_hours(1);
 
 /// Takes the keys of a link out of a table that may have others as well.
 pub(super) fn link(r: &mut Reader<'_>, fields: &Fields<'_>) -> Link {
@@ -142,7 +142,7 @@ fn bandwidth(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u64> {
 }
 
 /// One of some words.
-fn word<T: Copy>(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn word<T: Copy>(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
     let text = r.text(fields, key)?;
     let found = words.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {

@@ -2,13 +2,17 @@
 
 mod faults;
 mod links;
+mod network;
 mod read;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(crate) use network::unknown_region;
+
 use crate::fault::Fault;
 use crate::matrix::Axis;
+use crate::network::Network;
 use crate::node::{self, At, Reader};
 use crate::outcome::Expect;
 use crate::problem::Problem;
@@ -38,6 +42,8 @@ pub struct Composition {
     pub matrix: Vec<Axis>,
     /// What is broken on purpose.
     pub faults: Vec<Fault>,
+    /// The network between the instances.
+    pub network: Option<Network>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -93,6 +99,8 @@ pub struct Group {
     pub run: RunParams,
     /// What is expected of its instances.
     pub expect: Option<Expect>,
+    /// Where its instances are.
+    pub region: Option<At<String>>,
 }
 
 /// How many instances a group has.
@@ -178,6 +186,8 @@ pub struct RunGroup {
     pub profiles: BTreeMap<String, At<String>>,
     /// What is expected of its instances, if not as the group says.
     pub expect: Option<Expect>,
+    /// Where its instances are, if not where the group says.
+    pub region: Option<At<String>>,
 }
 
 impl Composition {
@@ -223,6 +233,7 @@ impl Composition {
             runs: Vec::new(),
             matrix: Vec::new(),
             faults: Vec::new(),
+            network: None,
             problems: Vec::new(),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::faults;
 use super::{Build, Composition, Global, Group, Instances, Run, RunGroup, RunParams, Size};
+use super::{faults, network};
 use crate::matrix;
 use crate::node::{At, Fields, Reader, Table, Value};
 use crate::outcome::Expect;
@@ -26,12 +26,13 @@ const GLOBAL: &[&str] = &[
     "seed",
     "deadline",
 ];
-const GROUP: &[&str] = &["id", "builder", "build_config", "build", "resources", "instances", "run", "expect"];
+const TOP: &[&str] = &["metadata", "global", "groups", "runs", "matrix", "network", "faults"];
+const GROUP: &[&str] = &["id", "builder", "build_config", "build", "resources", "instances", "run", "expect", "region"];
 const RUN: &[&str] = &["id", "total_instances", "test_params", "groups"];
-const RUN_GROUP: &[&str] = &["id", "group_id", "instances", "resources", "test_params", "profiles", "expect"];
+const RUN_GROUP: &[&str] = &["id", "group_id", "instances", "resources", "test_params", "profiles", "expect", "region"];
 
 pub(super) fn read(r: &mut Reader<'_>, root: &Table) -> Composition {
-    let top = r.fields(root, None, "the composition", &["metadata", "global", "groups", "runs", "matrix", "faults"]);
+    let top = r.fields(root, None, "the composition", TOP);
     let (mut name, mut author) = (None, None);
     if let Some((table, line)) = r.table(&top, "metadata") {
         let fields = r.fields(table, line, "`[metadata]`", &["name", "author"]);
@@ -65,8 +66,9 @@ pub(super) fn read(r: &mut Reader<'_>, root: &Table) -> Composition {
     let matrix = r.table(&top, "matrix").map(|(table, _)| matrix::read(r, table)).unwrap_or_default();
     let faults =
         r.tables(&top, "faults").into_iter().filter_map(|(table, line)| faults::fault(r, table, line)).collect();
+    let network = r.table(&top, "network").map(|(table, line)| network::network(r, table, line));
     let file = r.file.to_owned();
-    Composition { file, text: None, name, author, global, groups, runs, matrix, faults, problems: Vec::new() }
+    Composition { file, text: None, name, author, global, groups, runs, matrix, faults, network, problems: Vec::new() }
 }
 
 /// Notes an id that is not the first of its kind.
@@ -263,6 +265,7 @@ fn group(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Group {
         instances: instances(r, &fields),
         run: run_params(r, &fields),
         expect: expect(r, &fields),
+        region: r.some_text(&fields, "region"),
     }
 }
 
@@ -293,6 +296,7 @@ fn run_group(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> RunGroup {
         params: r.params(&fields, "test_params"),
         profiles: r.params(&fields, "profiles"),
         expect: expect(r, &fields),
+        region: r.some_text(&fields, "region"),
         id,
     }
 }

@@ -22,20 +22,21 @@ impl Resolver<'_> {
                 Action::Partition(Sides::Drawn(_)) | Action::Heal => {}
             }
             for who in named {
-                self.is_there(who, groups);
+                self.is_there("a fault", who, groups);
             }
         }
         faults
     }
 
-    fn is_there(&mut self, who: &At<Who>, groups: &[GroupSpec]) {
+    /// Notes a group or an instance that the run does not have; `what` names it.
+    pub(super) fn is_there(&mut self, what: &str, who: &At<Who>, groups: &[GroupSpec]) {
         let name = match &who.value {
             Who::Group(name) => name.as_str(),
             Who::One(id) => id.group.as_str(),
         };
         match (groups.iter().find(|group| group.name.as_str() == name), &who.value) {
             (Some(group), Who::One(id)) if id.index >= group.count => {
-                let text = format!("a fault names `{id}`, but the group has {} instances", group.count);
+                let text = format!("{what} names `{id}`, but the group has {} instances", group.count);
                 self.problem(who.line, text, format!("the last is `{name}/{}`", group.count.saturating_sub(1)));
             }
             (Some(_), _) => {}
@@ -46,7 +47,7 @@ impl Resolver<'_> {
                 if self.composition.groups.iter().any(|g| g.id.value == name) && self.composition.runs.is_empty() => {}
             (None, _) => {
                 let known: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
-                let text = format!("a fault names group `{}`, which is not there", shown(name));
+                let text = format!("{what} names group `{}`, which is not there", shown(name));
                 self.problem(who.line, text, suggestion(name, "group", &known));
             }
         }

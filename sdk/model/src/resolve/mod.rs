@@ -3,6 +3,7 @@
 mod choose;
 mod faults;
 mod groups;
+mod network;
 mod params;
 mod sizes;
 
@@ -175,6 +176,7 @@ impl<'a> Resolver<'a> {
                 }
                 let groups = self.groups(run, &chosen, &builders);
                 let faults = self.faults(&groups);
+                let network = self.network(run, &groups, backend.as_deref());
                 out.push(RunSpec {
                     plan: self.manifest.name.clone(),
                     plan_dir: plan_dir.to_owned(),
@@ -184,6 +186,7 @@ impl<'a> Resolver<'a> {
                     seed: self.wish.seed,
                     groups,
                     faults,
+                    network,
                     disable_metrics: global.disable_metrics,
                     concurrent_builds: global.concurrent_builds,
                     deadline: self.wish.deadline.or(global.deadline),

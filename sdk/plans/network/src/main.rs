@@ -1,6 +1,7 @@
 //! Instances shape their network and check that it is as they asked.
 
 mod bulk;
+mod distances;
 mod members;
 mod partition;
 mod ping_pong;
@@ -19,6 +20,7 @@ async fn main() -> ExitCode {
         .case("probe", probe::probe)
         .case("bulk", bulk::bulk)
         .case("partition", partition::partition)
+        .case("distances", distances::distances)
         .case("impossible", impossible)
         .run()
         .await
