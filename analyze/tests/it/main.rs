@@ -13,6 +13,8 @@ mod graphs;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]
+mod pubsub;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod routing;
