@@ -34,7 +34,7 @@ pub struct Mesh {
     pub topics: Vec<TopicMesh>,
     /// All topics together, in equal slices of the trace's time.
     pub course: Vec<Slice>,
-    edges: HashMap<(u32, u32), Vec<Edge>>,
+    edges: BTreeMap<(u32, u32), Vec<Edge>>,
     /// Routers that have a graft on record.
     grafting: BTreeSet<u32>,
 }
@@ -120,6 +120,9 @@ impl Mesh {
     pub(super) fn measure(trace: &Trace, subscribed: &Subscribed, options: &PubsubOptions) -> Self {
         let mut mesh = Self { topics: vec![TopicMesh::default(); trace.topics.len()], ..Self::default() };
         mesh.replay(trace);
+        for (topic, subscriptions) in mesh.topics.iter_mut().zip(&subscribed.of_topic) {
+            topic.subscribers = subscriptions.iter().map(|one| one.router).collect::<BTreeSet<u32>>().len() as u64;
+        }
         if !mesh.is_known() {
             return mesh;
         }
@@ -242,7 +245,6 @@ fn overlap(one: (i64, i64), other: (i64, i64)) -> f64 {
 impl TopicMesh {
     /// What follows from the degrees over time.
     fn over_time(&mut self, subscriptions: &[Subscription], edges: &[&Edge], options: &PubsubOptions) {
-        self.subscribers = subscriptions.iter().map(|one| one.router).collect::<BTreeSet<u32>>().len() as u64;
         let (mut time, mut places, mut low, mut high) = (0.0, 0.0, 0.0, 0.0);
         let mut of_router: BTreeMap<u32, Vec<&Edge>> = BTreeMap::new();
         for &edge in edges {

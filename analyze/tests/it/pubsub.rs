@@ -129,6 +129,7 @@ fn the_worked_message() {
         (cell(&report, "groups", 0, expected), cell(&report, "topics", 0, expected)),
         (Cell::Count(2), Cell::Count(4))
     );
+    assert_eq!((cell(&report, "topics", 0, "routers"), found(&report, "mesh").rows.len()), (Cell::Count(5), 0));
     let cdf = &found(&report, "cdf").rows;
     let wanted = [(10.0, 1, 1.0 / 3.0), (20.0, 2, 2.0 / 3.0), (40.0, 3, 1.0)];
     assert_eq!(*cdf, wanted.map(|(ms, n, share)| vec![Cell::number(ms), Cell::Count(n), Cell::ratio(share)]));

@@ -200,19 +200,17 @@ fn headline(all: &Totals) -> Line {
         return line(text, Tone::Warn);
     };
     let missed = all.expected - all.delivered;
-    let mut text = format!(
-        "{} of {} deliveries were made ({})",
-        all.delivered,
-        all.expected,
-        // A share that is all but whole must not read as whole.
-        if missed > 0 && delivered > 0.9995 { ">99.9 %".to_owned() } else { format!("{:.1} %", 100.0 * delivered) }
-    );
+    // A share that is all but whole must not read as whole.
+    let all_but = missed > 0 && delivered > 0.9995;
+    let share = if all_but { ">99.9 %".to_owned() } else { format!("{:.1} %", 100.0 * delivered) };
+    let mut parts = vec![format!("{} of {} deliveries were made ({share})", all.delivered, all.expected)];
     if let (Some(half), Some(most)) = (percentile(&all.latencies_ns, 0.5), percentile(&all.latencies_ns, 0.99)) {
-        text += &format!("; half within {:.1} ms, 99 % of them within {:.1} ms", half / 1e6, most / 1e6);
+        parts.push(format!("half of them within {:.1} ms, 99 % within {:.1} ms", half / 1e6, most / 1e6));
     }
     if let Some(copies) = all.duplicates_per_delivery() {
-        text += &format!("; {copies:.2} duplicates for each");
+        parts.push(format!("{copies:.2} duplicates for each"));
     }
+    let text = parts.join("; ");
     line(text, if missed > 0 { Tone::Warn } else { Tone::Good })
 }
 
@@ -264,9 +262,10 @@ fn cost_facts(pubsub: &Pubsub, all: &Totals) -> Facts {
         places += topic.mean_degree.unwrap_or(0.0) * topic.subscribed_ns as f64;
     }
     let degree = (pubsub.mesh.is_known() && time > 0.0).then(|| places / time);
-    let baseline = degree.map(|degree| {
-        format!("a mesh of this degree alone makes (D − 2) / 2 = {:.2}", ((degree - 2.0) / 2.0).max(0.0))
-    });
+    // A message comes by one link and leaves by the others of a node, so half of all links but the tree's carry a copy.
+    let baseline = degree
+        .filter(|&degree| degree >= 2.0)
+        .map(|degree| format!("a mesh of this degree alone makes (D − 2) / 2 = {:.2}", (degree - 2.0) / 2.0));
     let per = number(all.duplicates_per_delivery());
     facts.add_with("duplicates_per_delivery", "duplicates per delivery", per, baseline.unwrap_or_default());
     let each = number(share(all.duplicates, all.subscribers_on_whole));

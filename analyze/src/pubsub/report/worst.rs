@@ -1,7 +1,6 @@
 //! Tables about single messages and routers.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::{nanos, number, ratio, share};
 use crate::pubsub::{Message, Pubsub};
@@ -12,10 +11,8 @@ use crate::summary::percentile;
 const END_BYTES: usize = 6;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// An id as it can be read: text where it is plain text, else hexadecimal digits.
@@ -68,6 +65,7 @@ pub(super) fn messages(pubsub: &Pubsub) -> Table {
     let mut all: Vec<&Message> = pubsub.messages.all.iter().filter(|message| message.expected > 0).collect();
     table.empty = match all.len() {
         0 => "nobody was expected to get a message".to_owned(),
+        1 => "none: the one message reached everybody".to_owned(),
         n => format!("none: all of {n} messages reached everybody"),
     };
     all.retain(|message| message.delivered < message.expected);
@@ -100,7 +98,9 @@ fn latencies(pubsub: &Pubsub) -> BTreeMap<u32, Vec<f64>> {
     for delivery in pubsub.messages.deliveries.iter().filter(|delivery| delivery.expected) {
         by.entry(delivery.router).or_default().extend(delivery.latency_ns.map(|ns| ns as f64));
     }
-    by.values_mut().for_each(|times| times.sort_unstable_by(f64::total_cmp));
+    for times in by.values_mut() {
+        times.sort_unstable_by(f64::total_cmp);
+    }
     by
 }
 
@@ -147,7 +147,8 @@ pub(super) fn routers(pubsub: &Pubsub) -> Table {
     let mut all: Vec<u32> = (0_u32..).zip(shares).filter(|(_, share)| share.expected > 0).map(|(at, _)| at).collect();
     table.empty = match all.len() {
         0 => "nobody was expected to get a message".to_owned(),
-        n => format!("none: each of {n} got all that it should"),
+        1 => "none: the one that should get any got all".to_owned(),
+        n => format!("none: each of the {n} that should get any got all"),
     };
     let missed = |at: u32| shares[at as usize].expected - shares[at as usize].delivered;
     all.retain(|&at| missed(at) > 0);

@@ -32,10 +32,10 @@ pub async fn publish(env: Env) -> Result {
     let wanted: Vec<String> = mine.iter().map(|&topic| topics[topic].clone()).collect();
     let keypair = keypair(settings.seed, seq as u64)?;
     let me = keypair.public().to_peer_id();
-    let publishes = seq < settings.publishers;
+    let is_publisher = seq < settings.publishers;
     let mut swarm = swarm::build(keypair, &settings, &wanted, Trace::new(&env, &me, seq)?)?;
     let addr = swarm::listen(&mut swarm, env.data_ip()?).await?.to_string();
-    let role = if publishes { "publisher" } else { "receiver" };
+    let role = if is_publisher { "publisher" } else { "receiver" };
     let facts = PeerFacts {
         peer: &peer_text(&me),
         role: Some(role),
@@ -51,7 +51,7 @@ pub async fn publish(env: Env) -> Result {
 
     let net = Net { env, settings, node, seq, me, members, mine };
     net.connect().await?;
-    let published = if publishes { net.publish().await? } else { vec![0; net.settings.topics] };
+    let published = if is_publisher { net.publish().await? } else { vec![0; net.settings.topics] };
     net.finish(published).await
 }
 
