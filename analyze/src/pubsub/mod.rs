@@ -18,6 +18,8 @@ pub use report::report;
 pub use routers::Router;
 pub use times::{SPREAD, nearest_rank, whole_ms};
 
+use std::collections::BTreeMap;
+
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::report::Report;
@@ -59,6 +61,8 @@ pub struct Pubsub {
     pub mesh: Mesh,
     /// What RPCs held, for each router.
     pub sums: Vec<Sums>,
+    /// Rows of all traces by the words for what they tell.
+    pub rows: BTreeMap<String, u64>,
     /// Why messages were rejected, and how often.
     pub rejected: Vec<(String, u64)>,
     /// What tracers added up themselves: the total's name, how many added it up, and the sum.
@@ -96,6 +100,7 @@ impl Pubsub {
             routers: trace.routers,
             topics: trace.topics,
             sums: trace.sums,
+            rows: trace.rows,
             rejected: trace.rejected,
             counted,
             silent: trace.silent,

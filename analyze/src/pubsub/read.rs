@@ -73,6 +73,8 @@ pub(super) struct Trace {
     pub(super) events: Vec<Event>,
     pub(super) sums: Vec<Sums>,
     pub(super) rejected: Vec<(String, u64)>,
+    /// Rows by the words for what they tell.
+    pub(super) rows: BTreeMap<String, u64>,
     pub(super) silent: u64,
     /// First and last moment of any row, RPCs too.
     span: Option<(i64, i64)>,
@@ -112,7 +114,8 @@ pub(super) fn trace(dataset: &Dataset, only: Option<&str>) -> Result<Option<Trac
     let columns = ["instance", "name", "local_idx", "peer_idx", "topic", "msg_id", "reason", "file_id", "line"];
     let ns = col("ts").cast(DataType::Int64).alias("ns");
     let rows = dataset.collect(table, scan.select([&columns.map(col)[..], &[ns]].concat()))?;
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    let mut rejected: Vec<(Event, Option<u32>)> = Vec::new();
+    let mut reasons = Vec::new();
     let mut read = || -> PolarsResult<()> {
         let (names, words) = frame::interned_text(&rows, "name")?;
         let acts: Vec<Option<Act>> = words.iter().map(|word| Act::parse(word)).collect();
@@ -128,22 +131,28 @@ pub(super) fn trace(dataset: &Dataset, only: Option<&str>) -> Result<Option<Trac
             let act = names[at].and_then(|name| acts[name as usize]);
             let (Some(act), Some(ts), Some(instance)) = (act, times[at], instances[at]) else { continue };
             let router = routers.number(instance, locals[at]);
-            if act == Act::Reject {
-                let why = whys[at].map_or("(no reason)", |why| why_words[why as usize].as_str());
-                *reasons.entry(why.to_owned()).or_default() += 1;
-            }
             let (peer, topic, message) = (peers[at], topics[at], messages[at]);
-            trace.events.push(Event { ts, router, act, peer, topic, message });
+            let event = Event { ts, router, act, peer, topic, message };
+            trace.events.push(event);
+            if act == Act::Reject {
+                rejected.push((event, whys[at]));
+            }
         }
-        (trace.topics, trace.ids) = (topic_words, ids);
+        (trace.topics, trace.ids, reasons) = (topic_words, ids, why_words);
         Ok(())
     };
     read().map_err(|source| dataset.unreadable(table, source))?;
-    trace.rejected = reasons.into_iter().collect();
     trace.topic_of = topics_of_messages(&trace.events, trace.ids.len());
     if let Some(only) = only {
-        restrict(&mut trace, only)?;
+        let about = About::topic(&trace, only)?;
+        trace.events.retain(|event| about.takes(event));
+        rejected.retain(|(event, _)| about.takes(event));
     }
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, why) in &rejected {
+        *by.entry(why.map_or("(no reason)", |why| reasons[why as usize].as_str())).or_default() += 1;
+    }
+    trace.rejected = by.into_iter().map(|(why, n)| (why.to_owned(), n)).collect();
     routers.name(dataset)?;
     trace.silent = routers.silent();
     trace.routers = routers.all;
@@ -182,6 +191,7 @@ fn count(dataset: &Dataset, scan: &LazyFrame, routers: &mut Routers, trace: &mut
             trace.sums.resize(routers.all.len(), Sums::default());
             let (router, sums) = (&mut routers.all[number as usize], &mut trace.sums[number as usize]);
             router.whole |= !FILTERED.contains(&name);
+            *trace.rows.entry(name.to_owned()).or_default() += all[at].unwrap_or(0);
             if let Some(held) = sums.of(name) {
                 let n = |which: usize| counts[which][at].unwrap_or(0);
                 let (rpcs, told) = (all[at].unwrap_or(0), told[at].unwrap_or(0));
@@ -220,20 +230,26 @@ fn topics_of_messages(events: &[Event], messages: usize) -> Vec<Option<u32>> {
     topics
 }
 
-/// Keeps what is about one topic. A peer that goes is about all.
-fn restrict(trace: &mut Trace, only: &str) -> Result<(), AnalyzeError> {
-    let Some(at) = trace.topics.iter().position(|topic| topic == only) else {
-        let known: BTreeSet<&str> = trace.topics.iter().map(String::as_str).collect();
-        let known = known.into_iter().take(20).collect::<Vec<_>>().join(", ");
-        return Err(AnalyzeError::Question(format!("there is no topic `{only}`: the run has {known}")));
-    };
-    let wanted = u32::try_from(at).ok();
-    let topic_of = &trace.topic_of;
-    trace.events.retain(|event| {
-        let topic = event.message.map_or(event.topic, |message| topic_of[message as usize]);
-        topic == wanted || event.act == Act::RemovePeer
-    });
-    Ok(())
+/// What is about one topic. A peer that goes is about all.
+struct About {
+    topic: Option<u32>,
+    topic_of: Vec<Option<u32>>,
+}
+
+impl About {
+    fn topic(trace: &Trace, only: &str) -> Result<Self, AnalyzeError> {
+        let Some(at) = trace.topics.iter().position(|topic| topic == only) else {
+            let known: BTreeSet<&str> = trace.topics.iter().map(String::as_str).collect();
+            let known = known.into_iter().take(20).collect::<Vec<_>>().join(", ");
+            return Err(AnalyzeError::Question(format!("there is no topic `{only}`: the run has {known}")));
+        };
+        Ok(Self { topic: u32::try_from(at).ok(), topic_of: trace.topic_of.clone() })
+    }
+
+    fn takes(&self, event: &Event) -> bool {
+        let topic = event.message.map_or(event.topic, |message| self.topic_of[message as usize]);
+        topic == self.topic || event.act == Act::RemovePeer
+    }
 }
 
 /// What tracers added up: the total's name, how many routers added it up, and the sum.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{nanos, number, ratio, seconds, share, sums};
 use crate::pubsub::Pubsub;
-use crate::pubsub::control::Sums;
+use crate::pubsub::control::{Held, Sums};
 use crate::report::{Cell, Column, Table};
 use crate::summary::{Summary, percentile};
 
@@ -163,9 +163,8 @@ pub(super) fn rejected(pubsub: &Pubsub) -> Table {
 
 /// What the traces have of a total that tracers add up, by the total's name; nothing for one that they do not have.
 fn in_traces(pubsub: &Pubsub, name: &str) -> Option<u64> {
-    let messages = &pubsub.messages;
-    let all = sums(pubsub);
-    let of_rpc = |held: crate::pubsub::Held, part: &str| match part {
+    let rows = |word: &str| Some(pubsub.rows.get(word).copied().unwrap_or(0));
+    let of_rpc = |held: Held, part: &str| match part {
         "RPCs" => Some(held.rpcs),
         _ if held.told < held.rpcs => None,
         "Messages" => Some(held.msgs),
@@ -174,12 +173,18 @@ fn in_traces(pubsub: &Pubsub, name: &str) -> Option<u64> {
         _ => None,
     };
     match name {
-        "Published" => Some(messages.shares.iter().map(|share| share.published).sum()),
-        "Duplicates" => Some(messages.all.iter().map(|message| message.duplicates).sum()),
-        "Rejected" => Some(messages.all.iter().map(|message| message.rejected).sum()),
+        "Published" => rows("publish"),
+        "Delivered" => rows("deliver"),
+        "Duplicates" => rows("duplicate"),
+        "Rejected" => rows("reject"),
+        "DroppedRPC" => rows("drop_rpc"),
+        "PeersAdded" => rows("add_peer"),
+        "PeersRemoved" => rows("remove_peer"),
+        "TopicsJoined" => rows("join"),
+        "TopicsLeft" => rows("leave"),
         _ => match name.split_once('.')? {
-            ("SentRPC", part) => of_rpc(all.sent, part),
-            ("ReceivedRPC", part) => of_rpc(all.received, part),
+            ("SentRPC", part) => of_rpc(sums(pubsub).sent, part),
+            ("ReceivedRPC", part) => of_rpc(sums(pubsub).received, part),
             _ => None,
         },
     }
@@ -195,7 +200,7 @@ pub(super) fn counted(pubsub: &Pubsub) -> Table {
     ];
     let mut table = Table::new("counted", "Totals that tracers added up themselves", columns);
     for (name, routers, total) in &pubsub.counted {
-        let traced = in_traces(pubsub, name).filter(|_| pubsub.options.topic.is_none());
+        let traced = in_traces(pubsub, name);
         table.rows.push(vec![name.as_str().into(), (*routers).into(), (*total).into(), traced.into()]);
     }
     table
