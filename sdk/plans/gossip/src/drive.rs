@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 use tg_sdk::{Env, NetworkConfig, PeerFacts, Result, Rng};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout, timeout_at};
 
 use crate::ids::{keypair, peer_text};
 use crate::node::Node;
@@ -28,7 +28,7 @@ pub async fn publish(env: Env) -> Result {
     let seq = people::number(&env).await?;
     let nodes = usize::try_from(env.instances())?;
     let topics: Vec<String> = (0..settings.topics).map(|topic| format!("t{topic}")).collect();
-    let mine = topics_of(seq, nodes, settings.topics, settings.subscriptions);
+    let mine = topics_of(settings.topology, seq, nodes, settings.topics, settings.subscriptions);
     let wanted: Vec<String> = mine.iter().map(|&topic| topics[topic].clone()).collect();
     let keypair = keypair(settings.seed, seq as u64)?;
     let me = keypair.public().to_peer_id();
@@ -51,8 +51,9 @@ pub async fn publish(env: Env) -> Result {
 
     let net = Net { env, settings, node, seq, me, members, mine };
     net.connect().await?;
+    let until = Instant::now() + net.settings.duration + net.settings.cooldown;
     let published = if is_publisher { net.publish().await? } else { vec![0; net.settings.topics] };
-    net.finish(published).await
+    net.finish(published, until).await
 }
 
 /// This node in its network.
@@ -135,37 +136,56 @@ impl Net {
         Ok(published)
     }
 
-    /// Waits for what others published, and tells what came of it.
-    async fn finish(self, published: Vec<u64>) -> Result {
+    /// Waits for what others published, and tells what came of it. Whoever was broken meanwhile is not waited for beyond
+    /// the moment at which all should be done.
+    async fn finish(self, published: Vec<u64>, until: Instant) -> Result {
         let stage = self.env.stage("cool-down");
-        let others =
-            people::others_published(&self.env, Published { seq: self.seq, by_topic: published.clone() }).await?;
-        let expected: u64 = self.mine.iter().map(|&topic| others[topic]).sum();
+        let me = Published { seq: self.seq, by_topic: published.clone() };
+        let others = people::others_published(&self.env, me, until).await?;
+        let expected: u64 = self.mine.iter().map(|&topic| others.by_topic[topic]).sum();
         let mut got = self.node.got.clone();
         let all = got.wait_for(|got| got.iter().sum::<u64>() >= expected);
-        let _late = timeout(self.settings.cooldown, all).await;
+        let _late = timeout_at(until, all).await;
         // Whoever has all goes on forwarding until everybody is done.
-        self.env.wait_for_all("drained").await?;
+        self.together("drained", others.silent).await?;
         stage.end();
         let delivered: u64 = self.node.got.borrow().iter().sum();
         let published: u64 = published.iter().sum();
         let results = self.env.results();
         results.point("published", published as f64);
-        results.point("expected", expected as f64);
         results.point("delivered", delivered as f64);
-        results.point("missed", expected.saturating_sub(delivered) as f64);
+        if others.silent == 0 {
+            results.point("expected", expected as f64);
+            results.point("missed", expected.saturating_sub(delivered) as f64);
+        } else {
+            let text = format!("{} of {} nodes never told what they published", others.silent, self.members.len());
+            self.env.message(text);
+        }
+        let (env, silent, cooldown) = (self.env.clone(), others.silent, self.settings.cooldown);
         let counts = self.node.stop().await?;
-        results.point("duplicates", counts.duplicates as f64);
-        trace::write_aggregate(&self.env, &self.me, self.seq, &counts, published, delivered)?;
-        self.env.diagnostics().point("control_extensions", counts.received.others as f64);
+        env.results().point("duplicates", counts.duplicates as f64);
+        trace::write_aggregate(&env, &self.me, self.seq, &counts, published, delivered)?;
+        env.diagnostics().point("control_extensions", counts.received.others as f64);
         if counts.received.unread > 0 {
-            let text = format!(
-                "{} control messages could not be read: is libp2p-gossipsub another version?",
-                counts.received.unread
-            );
+            let n = counts.received.unread;
+            let text = format!("{n} control messages could not be read: is libp2p-gossipsub another version?");
             return Err(text.into());
         }
-        self.env.wait_for_all("stopped").await?;
-        Ok(())
+        together(&env, "stopped", silent, cooldown).await
     }
+
+    async fn together(&self, state: &str, silent: u64) -> Result {
+        together(&self.env, state, silent, self.settings.cooldown).await
+    }
+}
+
+/// Waits for everybody, unless some are known to be gone; for so long at most, as others may go now.
+async fn together(env: &Env, state: &str, silent: u64, most: Duration) -> Result {
+    if silent == 0 {
+        match timeout(most, env.wait_for_all(state)).await {
+            Ok(done) => done?,
+            Err(_late) => env.message(format_args!("not all nodes came to `{state}`")),
+        }
+    }
+    Ok(())
 }

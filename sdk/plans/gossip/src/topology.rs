@@ -24,9 +24,13 @@ pub fn pairs(topology: Topology, nodes: usize, seed: u64) -> BTreeSet<(usize, us
     all.filter(|(a, b)| a != b).collect()
 }
 
-/// The topics of a node: so many of all, from its place among the nodes on, so that neighbours in a ring share topics.
-pub fn topics_of(seq: usize, nodes: usize, topics: usize, subscriptions: usize) -> Vec<usize> {
-    let first = seq * topics / nodes.max(1);
+/// The topics of a node: so many of all, from its own on. Nodes have these by turns; in a ring neighbours have the same,
+/// because a topic whose nodes are not connected reaches nobody.
+pub fn topics_of(topology: Topology, seq: usize, nodes: usize, topics: usize, subscriptions: usize) -> Vec<usize> {
+    let first = match topology {
+        Topology::Ring => seq * topics / nodes.max(1),
+        Topology::Full | Topology::Random(_) => seq % topics,
+    };
     let mut mine: Vec<usize> = (0..subscriptions.min(topics)).map(|next| (first + next) % topics).collect();
     mine.sort_unstable();
     mine
@@ -55,9 +59,10 @@ mod tests {
 
     #[test]
     fn every_topic_has_its_nodes() {
-        let mine: Vec<Vec<usize>> = (0..6).map(|seq| topics_of(seq, 6, 3, 1)).collect();
-        assert_eq!(mine, [[0], [0], [1], [1], [2], [2]]);
-        assert_eq!(topics_of(5, 6, 3, 2), [0, 2]);
-        assert_eq!(topics_of(0, 6, 2, 9), [0, 1]);
+        let mine = |topology| (0..6).map(|seq| topics_of(topology, seq, 6, 3, 1)).collect::<Vec<_>>();
+        assert_eq!(mine(Topology::Ring), [[0], [0], [1], [1], [2], [2]]);
+        assert_eq!(mine(Topology::Full), [[0], [1], [2], [0], [1], [2]]);
+        assert_eq!(topics_of(Topology::Ring, 5, 6, 3, 2), [0, 2]);
+        assert_eq!(topics_of(Topology::Full, 0, 6, 2, 9), [0, 1]);
     }
 }
