@@ -334,9 +334,9 @@ fn what_rpcs_held_is_added_up_by_kind_and_group() {
         "n_idontwant" => [Some(0_u16), Some(0), Some(0), None],
     );
     let counts = df!(
-        "instance" => [0_u32, 3],
-        "name" => ["ReceivedRPC.RPCs", "ReceivedRPC.RPCs"],
-        "count" => [2_u64, 5],
+        "instance" => [0_u32, 3, 3],
+        "name" => ["ReceivedRPC.RPCs", "ReceivedRPC.RPCs", "ReceivedRPC.Messages"],
+        "count" => [2_u64, 5, 2],
     );
     let written = five().table(&table::PUBSUB_TRACE, &frame.unwrap()).table(&table::PUBSUB_COUNTS, &counts.unwrap());
     let report = pubsub(&Dataset::open(written.path()).unwrap(), &PubsubOptions::default()).unwrap();
@@ -360,8 +360,13 @@ fn what_rpcs_held_is_added_up_by_kind_and_group() {
     );
     assert_eq!(cell(&report, "control_groups", 1, "ihave"), Cell::Count(65_535));
     assert_eq!(
-        (cell(&report, "counted", 0, "counted"), cell(&report, "counted", 0, "traced")),
+        (cell(&report, "counted", 1, "counted"), cell(&report, "counted", 1, "traced")),
         (Cell::Count(7), Cell::Count(3))
+    );
+    // One of two counted its messages, and the traces have those of both.
+    assert_eq!(
+        (cell(&report, "counted", 0, "name"), cell(&report, "counted", 0, "traced")),
+        ("ReceivedRPC.Messages".into(), Cell::Absent)
     );
     assert!(
         notes(&report).contains("tracers counted other totals than their traces have: ReceivedRPC.RPCs"),
@@ -369,6 +374,21 @@ fn what_rpcs_held_is_added_up_by_kind_and_group() {
         notes(&report)
     );
     assert!(notes(&report).contains("3 instances wrote no trace"), "{}", notes(&report));
+}
+
+#[test]
+fn rejections_are_told_by_reason_and_topic() {
+    let rows = [(1, A, "t"), (2, B, "t"), (3, B, "u")]
+        .map(|(at, who, topic)| -> Row { (at, who, "reject", Some(P), Some(topic), Some(topic)) });
+    let mut frame = trace(&rows);
+    frame.with_column(Column::new("reason".into(), ["unwanted", "unwanted", "too old"])).unwrap();
+    let written = five().table(&table::PUBSUB_TRACE, &frame);
+    let dataset = Dataset::open(written.path()).unwrap();
+    let all = pubsub(&dataset, &PubsubOptions::default()).unwrap();
+    let wanted = [("unwanted".into(), Cell::Count(2)), ("too old".into(), Cell::Count(1))];
+    assert_eq!(rows_with(&all, "rejected"), wanted);
+    let of_u = pubsub(&dataset, &PubsubOptions { topic: Some("u".to_owned()), ..PubsubOptions::default() }).unwrap();
+    assert_eq!(rows_with(&of_u, "rejected"), wanted[1..]);
 }
 
 #[test]
