@@ -39,6 +39,35 @@ pub(crate) fn bytes(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Ve
     Ok(column(frame, name, &DataType::Binary)?.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
 }
 
+/// Values of a column by number, each kept once: the number of every row, and what the numbers stand for.
+pub(crate) type Interned<T> = (Vec<Option<u32>>, Vec<T>);
+
+/// A column of text with few different values.
+pub(crate) fn interned_text(frame: &DataFrame, name: &str) -> PolarsResult<Interned<String>> {
+    Ok(intern(column(frame, name, &DataType::String)?.str()?.iter(), str::to_owned))
+}
+
+/// A column of bytes that come again in many rows.
+pub(crate) fn interned_bytes(frame: &DataFrame, name: &str) -> PolarsResult<Interned<Vec<u8>>> {
+    Ok(intern(column(frame, name, &DataType::Binary)?.binary()?.iter(), <[u8]>::to_vec))
+}
+
+fn intern<'a, T: ?Sized + std::hash::Hash + Eq + 'a, O>(
+    rows: impl Iterator<Item = Option<&'a T>>,
+    own: impl Fn(&T) -> O,
+) -> Interned<O> {
+    let mut known: std::collections::HashMap<&T, u32> = std::collections::HashMap::new();
+    let mut values = Vec::new();
+    let mut number = |value: &'a T| {
+        *known.entry(value).or_insert_with(|| {
+            values.push(own(value));
+            u32::try_from(values.len() - 1).unwrap_or(u32::MAX)
+        })
+    };
+    let numbers = rows.map(|row| row.map(&mut number)).collect();
+    (numbers, values)
+}
+
 /// A column of lists of indices; nothing where the list is null.
 pub(crate) fn lists(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Vec<u32>>>> {
     let column = column(frame, name, &DataType::List(Box::new(DataType::UInt32)))?;

@@ -10,6 +10,7 @@ pub mod filter;
 mod frame;
 mod glob;
 pub mod graph;
+pub mod pubsub;
 pub mod queries;
 pub mod report;
 pub mod routing;

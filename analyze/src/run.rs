@@ -77,6 +77,17 @@ fn first<T>(values: Vec<Option<T>>) -> Option<T> {
     values.into_iter().next().flatten()
 }
 
+/// When an instance lived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// The first nanosecond.
+    pub(crate) from: i64,
+    /// The first nanosecond after it.
+    pub(crate) until: i64,
+    /// Whether the end is more than a guess.
+    pub(crate) end_known: bool,
+}
+
 /// A row of table `instances`.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
@@ -99,6 +110,23 @@ impl Instance {
     /// Whether it ended well: as expected where that is known, else with `ok`.
     pub(crate) fn is_well(&self) -> bool {
         self.as_expected.unwrap_or(self.outcome == "ok")
+    }
+
+    /// From when until before when it lived, of what table `instances` says of its begin and end. Of a run that tg ran
+    /// it is known; else the files only tell of an end that the instance itself announced, and one that fell silent
+    /// counts as alive to the end.
+    pub(crate) fn life(&self, start_ns: Option<i64>, end_ns: Option<i64>) -> Life {
+        if self.outcome == "not-started" {
+            return Life { from: i64::MAX, until: i64::MAX, end_known: true };
+        }
+        if self.as_expected.is_some() {
+            let (from, until) = (start_ns.unwrap_or(i64::MIN), end_ns.unwrap_or(i64::MAX));
+            return Life { from, until, end_known: true };
+        }
+        if matches!(self.outcome.as_str(), "ok" | "failed" | "crashed") {
+            return Life { from: i64::MIN, until: end_ns.unwrap_or(i64::MAX), end_known: true };
+        }
+        Life { from: i64::MIN, until: i64::MAX, end_known: false }
     }
 
     /// Every instance, by its number; none if the dataset does not know them.

@@ -4,6 +4,7 @@ mod compare;
 mod graph;
 mod lookup;
 mod picture;
+mod pubsub;
 mod queries;
 mod routing;
 mod runs;
@@ -34,6 +35,7 @@ Examples:
   tg analyze graph latest
   tg analyze graph latest --format json -o graph.json
   tg analyze routing latest
+  tg analyze pubsub latest
   tg analyze compare 3f 9c
   tg analyze queries latest --slowest 10
   tg analyze lookup latest
@@ -52,6 +54,8 @@ enum Question {
     Graph(graph::Args),
     /// What the routing tables knew: how complete, how current, how near, held against the truth of the run.
     Routing(routing::Args),
+    /// What became of published messages: who got them, how fast and over how many hops, and what the meshes cost.
+    Pubsub(pubsub::Args),
     /// Whether one configuration is better or worse than another: two runs, or two sets of repeats.
     Compare(compare::Args),
     /// Lookups and other operations, one by one: which failed, which were slow.
@@ -77,6 +81,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Question::Stats(args) => stats::run(args, context),
         Question::Graph(args) => graph::run(&args, context),
         Question::Routing(args) => routing::run(args, context),
+        Question::Pubsub(args) => pubsub::run(args, context),
         Question::Compare(args) => compare::run(&args, context),
         Question::Queries(args) => queries::run(&args, context),
         Question::Lookup(args) => lookup::run(&args, context),

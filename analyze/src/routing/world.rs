@@ -10,7 +10,7 @@ use super::table::{Entry, Server};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
-use crate::run::Instance;
+use crate::run::{Instance, Life};
 
 /// A peer of the run, or a foreign one that somebody named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +102,8 @@ impl World {
         let time = |name: &str| col(name).cast(DataType::Int64);
         let plan = scan.select([col("instance"), col("role"), col("dialable"), time("start_ts"), time("end_ts")]);
         let rows = dataset.collect(&INSTANCES, plan)?;
-        type Life = (Option<String>, Option<bool>, Option<i64>, Option<i64>);
-        let read = || -> PolarsResult<HashMap<u32, Life>> {
+        type Told = (Option<String>, Option<bool>, Option<i64>, Option<i64>);
+        let read = || -> PolarsResult<HashMap<u32, Told>> {
             let (roles, dialable) = (frame::text(&rows, "role")?, frame::flags(&rows, "dialable")?);
             let (starts, ends) = (frame::ints(&rows, "start_ts")?, frame::ints(&rows, "end_ts")?);
             let numbers = frame::indices(&rows, "instance")?.into_iter().flatten();
@@ -117,29 +117,14 @@ impl World {
         let mut members = HashMap::with_capacity(instances.len());
         for instance in instances {
             let Some((role, dialable, start, end)) = lives.get(&instance.number) else { continue };
-            let (from, until) = self.life(&instance, *start, *end);
+            let Life { from, until, end_known } = instance.life(*start, *end);
+            self.end_unknown += u64::from(!end_known);
             let client = role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("client"));
             let server = !client && *dialable != Some(false);
             let (name, group) = (instance.name(), instance.group);
             members.insert(instance.number, Member { name, group, server, from, until });
         }
         Ok(members)
-    }
-
-    /// From when to when an instance lived. Of a run that tg ran it is known; else the files only tell of an end that
-    /// the instance itself announced.
-    fn life(&mut self, instance: &Instance, start: Option<i64>, end: Option<i64>) -> (i64, i64) {
-        if instance.outcome == "not-started" {
-            return (i64::MAX, i64::MAX);
-        }
-        if instance.as_expected.is_some() {
-            return (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX));
-        }
-        if matches!(instance.outcome.as_str(), "ok" | "failed" | "crashed") {
-            return (i64::MIN, end.unwrap_or(i64::MAX));
-        }
-        self.end_unknown += 1;
-        (i64::MIN, i64::MAX)
     }
 
     /// A peer by its number in the dataset.

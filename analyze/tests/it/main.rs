@@ -15,6 +15,8 @@ mod lookups;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod pubsub;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod routing;

@@ -7,19 +7,37 @@ use sha2::{Digest, Sha256};
 /// A line above this is a note and is never held as a whole.
 pub(crate) const LONGEST_LINE: usize = 16 << 20;
 
-/// Counts and hashes what is read through it.
+/// Counts and hashes what is read through it, and reads as much as there is room for: what unpacks an archive gives a
+/// few bytes at times, and a file's first bytes decide what it is.
 struct Hashed<R> {
     inner: R,
     hash: Sha256,
     size: u64,
+    /// What came after bytes that could be read.
+    error: Option<io::Error>,
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..n]);
-        self.size += n as u64;
-        Ok(n)
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.inner.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if filled == 0 => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+            }
+        }
+        self.hash.update(&buffer[..filled]);
+        self.size += filled as u64;
+        Ok(filled)
     }
 }
 
@@ -45,11 +63,11 @@ pub(crate) struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(inner: R) -> Self {
-        let hashed = Hashed { inner, hash: Sha256::new(), size: 0 };
+        let hashed = Hashed { inner, hash: Sha256::new(), size: 0, error: None };
         Self { reader: BufReader::with_capacity(256 << 10, hashed), line: Vec::new(), number: 0 }
     }
 
-    /// The first bytes of the file, without taking them.
+    /// The first bytes of the file, as many as the buffer holds, without taking them.
     pub(crate) fn head(&mut self) -> io::Result<&[u8]> {
         self.reader.fill_buf()
     }
@@ -147,6 +165,35 @@ mod tests {
         for ((bytes, ended, long), (want, want_ended)) in got.iter().zip(want) {
             assert_eq!((bytes.as_slice(), *ended, *long), (want, want_ended, false));
         }
+    }
+
+    /// Gives a byte at a time, and then an error.
+    struct Slow(&'static [u8], bool);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.split_first() {
+                Some((&first, rest)) => {
+                    (buffer[0], self.0) = (first, rest);
+                    Ok(1)
+                }
+                None if self.1 => Err(io::Error::other("torn")),
+                None => Ok(0),
+            }
+        }
+    }
+
+    #[test]
+    fn the_head_does_not_depend_on_how_the_bytes_come() {
+        let text = b"{\"type\":0}\nnext\n";
+        assert_eq!(Lines::new(Slow(text, false)).head().expect("readable"), text);
+        // What came before an error is there, and the error after it.
+        let mut torn = Lines::new(Slow(text, true));
+        assert_eq!(torn.head().expect("readable"), text);
+        for number in [1, 2] {
+            assert_eq!(torn.next_line().expect("readable").map(|line| line.number), Some(number));
+        }
+        assert_eq!(torn.next_line().expect_err("torn").to_string(), "torn");
     }
 
     #[test]
