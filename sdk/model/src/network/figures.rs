@@ -11,8 +11,8 @@ pub struct Figures {
     pub regions: &'static [&'static str],
     /// What a figure is.
     pub unit: Unit,
-    /// Figures in milliseconds. With [`Unit::RoundTrip`]: for each region, those to the regions after it. With
-    /// [`Unit::OneWay`]: for each region, those to itself and to the regions after it.
+    /// Figures in milliseconds. With `Unit::RoundTrip`: for each region, those to the regions after it. With
+    /// `Unit::OneWay`: for each region, those to itself and to the regions after it.
     pub ms: &'static [&'static [u16]],
 }
 
