@@ -28,8 +28,6 @@ ROOT = HERE.parents[2]
 SCRIPT = str(ROOT / "runner/e2e/cluster/cluster")
 KWOK = "v0.7.0"
 PODS_OF_A_NODE = 110
-# The rate at which the job controller makes pods by default, per second; they are to run until all are there.
-CONTROLLER_RATE = 20
 
 
 def say(text):
@@ -90,15 +88,12 @@ class Cluster:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         self.kubectl("apply", "--server-side", "-f", "-", input=text)
 
-    def simulate(self, run_ms):
-        """Starts kwok, with instances that run for so long."""
-        if self.kwok:
-            self.kwok.terminate()
-            self.kwok.wait()
+    def simulate(self):
+        """Starts kwok: once, since another one would wait for the leases of the nodes."""
         stages = self.scratch / "stages.yaml"
         node = pathlib.Path(module("sigs.k8s.io/kwok", KWOK)) / "kustomize/stage/node/fast/node-initialize.yaml"
         beat = pathlib.Path(module("sigs.k8s.io/kwok", KWOK)) / "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml"
-        own = (HERE / "stages.yaml").read_text().replace("RUN_MS", str(run_ms))
+        own = (HERE / "stages.yaml").read_text()
         stages.write_text("\n---\n".join([own, node.read_text(), beat.read_text()]))
         log = open(self.scratch / "kwok.log", "w")
         command = [
@@ -150,11 +145,6 @@ def kwok():
 
 def nodes_for(instances):
     return instances // PODS_OF_A_NODE + 1
-
-
-def lasts_ms(instances):
-    """How long an instance runs: until the last is there, and a little."""
-    return (instances // CONTROLLER_RATE + 30) * 1000
 
 
 class Tg:
@@ -292,7 +282,7 @@ def main():
         kwok()
         cluster = Cluster(scratch)
         try:
-            cluster.simulate(lasts_ms(args.instances[0]))
+            cluster.simulate()
             cluster.nodes(nodes_for(max(args.instances)))
             tg = None if args.pods else Tg(cluster, args.tg, scratch)
             if tg:
@@ -301,7 +291,6 @@ def main():
             else:
                 print("| pods | all made after | all running after |\n|---:|---:|---:|", flush=True)
             for instances in args.instances:
-                cluster.simulate(lasts_ms(instances))
                 (tg.measure if tg else lambda count: alone(cluster, count))(instances)
         finally:
             cluster.down()
