@@ -22,7 +22,7 @@ use super::{job, names};
 const STUCK_FOR: Duration = Duration::from_mins(2);
 /// A Job that nobody follows is removed so long after it ended.
 const KEEP_ENDED: Duration = Duration::from_hours(1);
-const WORK: &str = "/work";
+const WORK: &str = "/scratch";
 
 /// One collect.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ impl CollectJob<'_> {
     fn job(&self, name: &str, settings: &Settings) -> Result<Job, ClusterError> {
         let labels = json!({"app.kubernetes.io/managed-by": "tg", names::PART: "collect"});
         let mut args = vec!["collect", self.run.as_str(), "--source", self.outputs, "--publish", self.outputs];
-        args.extend(["--output", "/work/collected"]);
+        args.extend(["--output", "/scratch/collected"]);
         args.extend(self.more.iter().map(String::as_str));
         job::read(json!({
             "apiVersion": "batch/v1", "kind": "Job",
@@ -188,7 +188,7 @@ mod tests {
         let container = &spec.containers[0];
         let args = container.args.clone().unwrap_or_default().join(" ");
         let wanted = "collect 20261126-172521123-abcd --source s3://lab/runs --publish s3://lab/runs";
-        assert_eq!(args, format!("{wanted} --output /work/collected --strict"));
+        assert_eq!(args, format!("{wanted} --output /scratch/collected --strict"));
         assert_eq!(container.image.as_deref(), Some("tg:1"));
         assert_eq!(spec.automount_service_account_token, Some(false));
     }
