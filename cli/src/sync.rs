@@ -38,14 +38,15 @@ pub(crate) struct Args {
     /// Send a harmless answer after so many seconds without any, for clients with a read timeout.
     #[arg(long, value_name = "SECONDS", default_value_t = 1200, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     keep_alive: u64,
-    /// Answer what plans ask of their network: that it is there, and that it cannot be shaped.
+    /// Serve a cluster: let runners follow their runs from outside, and answer what plans ask of their network: that
+    /// it is there, and that it cannot be shaped.
     #[arg(long, hide = true)]
-    unshaped: bool,
+    in_cluster: bool,
 }
 
 /// Serves until Ctrl-C.
 pub(crate) async fn run(args: Args, _context: &Context) -> Result<Exit, Failure> {
-    let Args { listen, max_message, max_stored, max_backlog, keep_alive, unshaped } = args;
+    let Args { listen, max_message, max_stored, max_backlog, keep_alive, in_cluster } = args;
     if let Err(error) = raise_open_files() {
         eprintln!("warning: the limit of open files stays as it is: {error}");
     }
@@ -60,11 +61,12 @@ pub(crate) async fn run(args: Args, _context: &Context) -> Result<Exit, Failure>
     let mut watch = hub.watch("", TopicFilter::default());
     let mut interrupts = Interrupts::listen()?;
     let mut answering = tokio::task::JoinSet::new();
-    if unshaped {
+    if in_cluster {
         answering.spawn(tg_runner::answer_unshaped(hub.clone()));
     }
     let listen: Vec<_> = listen.into_iter().map(|addr| Listen { addr, label: None }).collect();
-    let server = Server::bind(hub, &listen).await.map_err(|error| {
+    let bound = if in_cluster { Server::bind_outside(hub, &listen).await } else { Server::bind(hub, &listen).await };
+    let server = bound.map_err(|error| {
         Failure::from_error(Exit::Environment, &error).hint("`--listen 127.0.0.1:0` takes any free port")
     })?;
     output::to_stdout(|out| server.addrs().iter().try_for_each(|addr| writeln!(out, "listening on ws://{addr}")))?;

@@ -1,6 +1,7 @@
 //! The one loop that owns the state of a run: whatever happens comes in here, and every event leaves from here.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tg_model::RunEvent;
@@ -19,7 +20,7 @@ use crate::scan::Found;
 use crate::stall;
 use crate::state::{State, short_state};
 use crate::store::{EventLog, StoreError};
-use crate::sync::{Hub, Seen, Watch};
+use crate::sync::{Hub, Seen, Waiting, Watch};
 
 /// So many events may wait for a slow receiver before we stop listening to instances.
 const MAX_WAITING_EVENTS: usize = 10_000;
@@ -105,14 +106,30 @@ impl Outlet {
     }
 }
 
+/// Who knows which barriers instances wait at.
+#[derive(Debug)]
+pub(crate) enum Barriers {
+    /// The hub, below the prefix of the run's keys.
+    Hub(Hub, String),
+    /// A sync service on another machine, which told this last.
+    Told(Arc<Mutex<Vec<Waiting>>>),
+}
+
+impl Barriers {
+    fn waiting(&self) -> Vec<Waiting> {
+        match self {
+            Self::Hub(hub, prefix) => hub.waiting(prefix),
+            Self::Told(told) => told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
 /// The loop of one run.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) state: State,
     pub(crate) outlet: Outlet,
-    pub(crate) hub: Hub,
-    /// The prefix of the run's keys.
-    pub(crate) prefix: String,
+    pub(crate) barriers: Barriers,
     pub(crate) stop: watch::Sender<Asked>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stall_after: Duration,
@@ -249,7 +266,7 @@ impl Dispatcher {
 
     /// Nothing was heard for a while: says what the run waits for, unless signals still come in.
     fn look_for_stall(&mut self, timers: &mut Timers) {
-        let waiting = self.hub.waiting(&self.prefix);
+        let waiting = self.barriers.waiting();
         let counts: Vec<_> = waiting.iter().map(|line| (line.state.clone(), line.target, line.count)).collect();
         let quiet = timers.last.elapsed();
         if counts == timers.waiting && !counts.is_empty() {

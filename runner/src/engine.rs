@@ -17,7 +17,7 @@ use crate::addresses::{self, Bound};
 use crate::build::{Artifact, Artifacts};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::dispatch::{Dispatcher, Inputs, Outlet};
+use crate::dispatch::{Barriers, Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
@@ -247,8 +247,7 @@ impl Run {
         let mut dispatcher = Dispatcher {
             state,
             outlet,
-            hub: hub.clone(),
-            prefix: prefix.clone(),
+            barriers: Barriers::Hub(hub.clone(), prefix.clone()),
             stop,
             deadline,
             stall_after: options.stall_after,

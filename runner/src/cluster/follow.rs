@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -19,13 +20,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::client::Cluster;
+use super::listen::{Heard, Voices};
 use super::pod::{self, Over, Standing};
 use super::{job, names, report};
 use crate::cancel::Asked;
 use crate::drain::FoundBy;
 use crate::instance::{Began, End};
 use crate::scan::Found;
-use crate::sync::{Hub, Seen};
+use crate::sync::{Hub, Seen, Waiting};
 
 /// How long an image may fail to be pulled, or a container to be made, before its instance counts as not started.
 const STUCK_FOR: Duration = Duration::from_mins(2);
@@ -43,14 +45,21 @@ const LATE_POD: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(500);
 /// Wait before a request that failed is sent again.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How long a cluster that is to be told to stop may be out of reach.
+const OUT_OF_REACH: Duration = Duration::from_mins(2);
+/// When to say that outputs of instances that have ended are still not in the store, and when again.
+const PUBLISHING_LONG: Duration = Duration::from_secs(30);
+const PUBLISHING_STILL: Duration = Duration::from_mins(3);
 
 /// Where what happens is told.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) began: mpsc::Sender<Began>,
     pub(super) found: mpsc::Sender<FoundBy>,
-    /// Hears of what concerns the whole run.
+    /// Hears of what concerns the whole run, and of what the cluster's sync service says.
     pub(super) hub: Hub,
+    /// The barriers that instances wait at, as the sync service told last.
+    pub(super) barriers: Arc<Mutex<Vec<Waiting>>>,
 }
 
 /// One instance, as far as it is known.
@@ -76,6 +85,7 @@ pub(super) struct Follower {
     first: Vec<u32>,
     slots: Vec<Slot>,
     by_pod: HashMap<String, u32>,
+    voices: Voices,
     told: Told,
     stopped: Option<(Asked, Instant)>,
     /// The cluster has not been told to stop yet, and is to be told then.
@@ -105,11 +115,12 @@ impl Follower {
         let open = ends.len();
         let slots = ends.into_iter().map(|end| Slot { end: Some(end), ..Slot::default() }).collect();
         let (stopped, stop_again) = (None, None);
-        Self { cluster, run, first, slots, by_pod: HashMap::new(), told, stopped, stop_again, open, patient }
+        let voices = Voices::new(told.hub.clone(), Arc::clone(&told.barriers));
+        Self { cluster, run, first, slots, by_pod: HashMap::new(), voices, told, stopped, stop_again, open, patient }
     }
 
     /// Follows until every instance has ended.
-    pub(super) async fn follow(mut self, mut stop: watch::Receiver<Asked>) {
+    pub(super) async fn follow(mut self, mut stop: watch::Receiver<Asked>, mut heard: mpsc::Receiver<Heard>) {
         let selector = format!("{}={}", names::RUN, self.run);
         let config = watcher::Config::default().labels(&selector);
         let mut pods = pin!(watcher(self.cluster.api::<Pod>(), config).default_backoff());
@@ -120,7 +131,8 @@ impl Follower {
         let mut told_of = HashSet::new();
         // Until the pods of a run that goes on already have been listed, a missing one means nothing.
         let mut listed = false;
-        let mut broken = false;
+        let (mut broken, mut deaf) = (false, false);
+        let mut patience = PUBLISHING_LONG;
         // It may have been asked to stop before it began.
         stop.mark_changed();
         while self.open > 0 {
@@ -162,13 +174,38 @@ impl Follower {
                         return;
                     }
                 }
+                Some(heard) = heard.recv() => match heard {
+                    Heard::Told(told) => {
+                        deaf = false;
+                        self.voices.hear(told);
+                    }
+                    Heard::Broken(why) => {
+                        if !std::mem::replace(&mut deaf, true) {
+                            let text = format!("the sync service is not heard, so that barriers are not shown: {why}");
+                            self.told.hub.tell_all(&Seen::Odd { from: None, reason: "watch-broken", text });
+                        }
+                    }
+                },
                 _ = look.tick() => {
                     if let (Some(at), Some((asked, _))) = (self.stop_again, self.stopped)
                         && at <= Instant::now()
                     {
                         self.stop(asked).await;
                     }
+                    self.give_up();
                     self.look(listed);
+                    if let Some(ended) = self.unpublished(&mut patience) {
+                        let (cluster, hub) = (self.cluster.clone(), self.told.hub.clone());
+                        // Whoever is slow to answer must not hold up the run.
+                        tokio::spawn(async move {
+                            let why = match cluster.reaches_store().await {
+                                Ok(()) => "their agents reach the object store and say nothing of trouble".to_owned(),
+                                Err(error) => crate::error::chain(&error),
+                            };
+                            let text = format!("{ended} instances have ended, and what they wrote is not published: {why}");
+                            hub.tell_all(&Seen::Odd { from: None, reason: "publishing", text });
+                        });
+                    }
                 }
             }
         }
@@ -184,6 +221,9 @@ impl Follower {
 
     async fn see(&mut self, pod: &Pod) {
         let Some(label) = self.label(pod) else { return };
+        if let Some(address) = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()) {
+            self.voices.learn(label, address);
+        }
         let name = pod.metadata.name.clone().unwrap_or_default();
         let Some(slot) = self.slots.get_mut(label as usize).filter(|slot| slot.end.is_some()) else { return };
         match &slot.pod {
@@ -324,6 +364,30 @@ impl Follower {
             self.told.hub.tell_all(&Seen::Odd { from: None, reason: "stop-failed", text });
         }
         self.stop_again = failed.map(|_| Instant::now() + AGAIN);
+    }
+
+    /// How many have waited so long for what they wrote to be published that it is to be said, again less often.
+    fn unpublished(&self, patience: &mut Duration) -> Option<usize> {
+        let now = Instant::now();
+        let waits = self.slots.iter().filter_map(|slot| Some(now.duration_since(slot.over.as_ref()?.1)));
+        let long = waits.filter(|wait| *wait >= *patience).count();
+        if long == 0 {
+            return None;
+        }
+        *patience += PUBLISHING_STILL;
+        Some(long)
+    }
+
+    /// A cluster that cannot be told to stop is not waited for without end.
+    fn give_up(&mut self) {
+        let Some((_, since)) = self.stopped.filter(|_| self.stop_again.is_some()) else { return };
+        if since.elapsed() < OUT_OF_REACH {
+            return;
+        }
+        let why = format!("the cluster could not be told to stop for {} s", OUT_OF_REACH.as_secs());
+        for label in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            self.end(label, Over { lost: Some(why.clone()), ..Over::default() }, None);
+        }
     }
 
     /// Ends those that will not come, or of which nothing more will be heard.

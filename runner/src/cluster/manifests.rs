@@ -131,7 +131,7 @@ fn sync(wanted: &Wanted<'_>) -> Value {
                     "automountServiceAccountToken": false, "enableServiceLinks": false,
                     "containers": [{
                         "name": "sync", "image": wanted.settings.image, "imagePullPolicy": wanted.pull_policy,
-                        "args": ["sync", "--unshaped", "--listen", format!("0.0.0.0:{port}")],
+                        "args": ["sync", "--in-cluster", "--listen", format!("0.0.0.0:{port}")],
                         "ports": [{"name": "websocket", "containerPort": port}],
                         "readinessProbe": {"tcpSocket": {"port": "websocket"}, "periodSeconds": 2},
                         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "2Gi"}},

@@ -2,8 +2,9 @@
 //!
 //! Each group is one Indexed Job: the index of a pod is the number of its instance. On each node an agent follows what
 //! the containers print, publishes outputs and logs to the object store when an instance has ended, and then tells
-//! what it found in an annotation of the pod and lets the pod's object go. The runner watches the pods and nothing
-//! else: all that it needs to know stands in their objects, so that another process can take its place.
+//! what it found in an annotation of the pod and lets the pod's object go. The runner watches the pods: all that it must
+//! know stands in their objects, so that another process can take its place. What the sync service tells it besides
+//! (barriers, claims as they are made) it can do without.
 
 mod agent;
 mod client;
@@ -12,6 +13,7 @@ mod error;
 mod follow;
 mod install;
 mod job;
+mod listen;
 mod manifests;
 mod names;
 mod pod;

@@ -1,6 +1,7 @@
 //! A run on a cluster, from its description to its verdict.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
@@ -15,13 +16,14 @@ use super::client::Cluster;
 use super::error::ClusterError;
 use super::follow::{self, Follower, Told};
 use super::job::{JobMaker, PodSettings};
+use super::listen::Heard;
 use super::record::Record;
 use super::settings::Settings;
-use super::{names, room};
+use super::{listen, names, room};
 use crate::build::Artifacts;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::dispatch::{Dispatcher, Inputs, Outlet};
+use crate::dispatch::{Barriers, Dispatcher, Inputs, Outlet};
 use crate::engine::{RunOptions, run_file, seal};
 use crate::environment::Common;
 use crate::error::RunError;
@@ -105,6 +107,8 @@ async fn begin(
     let jobs = follow::jobs_of(&maker, &images)?;
     let file = run_file(spec, &options, clock.started_ns());
     let folder = RunFolder::create(&options.home, &file)?;
+    // Before the first pod is there.
+    let heard = listen::listen(cluster, &run);
     let made = async {
         let log = EventLog::create(folder.path())?;
         let made = create(cluster, &jobs).await?;
@@ -120,7 +124,7 @@ async fn begin(
             return Err(error);
         }
     };
-    let going = Going { clock, folder, file, log, notes, deadline, builds: artifacts.told(spec) };
+    let going = Going { clock, folder, file, log, notes, deadline, builds: artifacts.told(spec), heard };
     going.follow(cluster, spec, &options, events, cancel).await
 }
 
@@ -157,7 +161,8 @@ pub async fn attach(
     let folder = RunFolder::take(&options.home, &file)?;
     let log = EventLog::create(folder.path())?;
     let notes = vec![("attached", "another tg began this run; its events are told anew from here".to_owned())];
-    let going = Going { clock, folder, file, log, notes, deadline, builds: Vec::new() };
+    let heard = listen::listen(cluster, &file.run);
+    let going = Going { clock, folder, file, log, notes, deadline, builds: Vec::new(), heard };
     Box::pin(going.follow(cluster, &spec, &options, events, &cancel)).await
 }
 
@@ -170,6 +175,7 @@ struct Going {
     notes: Vec<(&'static str, String)>,
     deadline: Option<Duration>,
     builds: Vec<RunEvent>,
+    heard: mpsc::Receiver<Heard>,
 }
 
 impl Going {
@@ -181,7 +187,7 @@ impl Going {
         events: mpsc::Sender<RunEvent>,
         cancel: &Cancel,
     ) -> Result<RunFile, RunError> {
-        let Self { clock, folder, mut file, log, notes, deadline, builds } = self;
+        let Self { clock, folder, mut file, log, notes, deadline, builds, heard } = self;
         let run = file.run.clone();
         let mut state = State::new(spec);
         state.told.push_back(EventKind::RunStarted {
@@ -214,12 +220,13 @@ impl Going {
             });
             labels.insert(task.id(), label);
         }
-        // There is no sync service here, since the cluster's is where the pods are; the hub carries words of the run.
+        // There is no sync service here, since the cluster's is where the pods are; the hub carries what it says.
         let hub = Hub::new(options.sync.clone());
         let watch = hub.watch("", TopicFilter::default());
-        let told = Told { began: began_to, found: found_to, hub: hub.clone() };
-        let follower =
-            Follower::new(cluster.clone(), run.clone(), spec, ends, told, options.wait_for_capacity).follow(stopped);
+        let barriers = Arc::new(Mutex::new(Vec::new()));
+        let told = Told { began: began_to, found: found_to, hub: hub.clone(), barriers: Arc::clone(&barriers) };
+        let follower = Follower::new(cluster.clone(), run.clone(), spec, ends, told, options.wait_for_capacity)
+            .follow(stopped, heard);
         let following = tokio::spawn(follower);
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
         let mut outlet = Outlet::new(clock, log, events);
@@ -227,8 +234,7 @@ impl Going {
         let mut dispatcher = Dispatcher {
             state,
             outlet,
-            hub,
-            prefix: String::new(),
+            barriers: Barriers::Told(barriers),
             stop,
             deadline,
             stall_after: options.stall_after,
@@ -237,7 +243,7 @@ impl Going {
         dispatcher.run(&mut inputs, cancel).await;
         drop(inputs);
         following.abort();
-        if let Err(error) = leave(cluster, &run).await {
+        if let Err(error) = leave(cluster, &run).await.and(listen::forget(cluster, &run).await) {
             let text = format!("the cluster still has something of the run: {}", crate::error::chain(&error));
             dispatcher.state.run_note("left-in-cluster", text);
         }

@@ -16,9 +16,10 @@ use super::frame::{
     Broken, CLOSE_AWAY, CLOSE_NORMAL, CLOSE_POLICY, CLOSE_PROTOCOL, CLOSE_TOO_LARGE, Incoming, Reader, put_close,
     put_pong,
 };
-use super::handshake;
+use super::handshake::{self, Guest};
 use super::hub::Hub;
 use super::out::Out;
+use super::outside;
 use super::seen::Label;
 
 /// With so many bytes of answers unread, a client's further requests wait in its socket.
@@ -35,14 +36,24 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 32 * 1024]);
 }
 
-/// Serves one client until it goes or `cancel` says so.
-pub(super) async fn serve(mut tcp: TcpStream, hub: Hub, label: Label, cancel: CancellationToken) {
+/// Serves one client until it goes or `cancel` says so. With `outside`, also a runner on another machine.
+pub(super) async fn serve(mut tcp: TcpStream, hub: Hub, label: Label, outside: bool, cancel: CancellationToken) {
     // Answers are small and awaited.
     let nodelay = tcp.set_nodelay(true);
-    let shaken = async { timeout(hub.limits().handshake, handshake::accept(&mut tcp)).await };
+    let shaken = async { timeout(hub.limits().handshake, handshake::accept(&mut tcp, outside)).await };
     // Boxed: its buffers and states are of no use for the hours that follow.
     let shaken = cancel.run_until_cancelled(Box::pin(shaken)).await;
-    let (Ok(()), Some(Ok(Ok(Some(early))))) = (nodelay, shaken) else { return };
+    let (Ok(()), Some(Ok(Ok(Some(guest))))) = (nodelay, shaken) else { return };
+    let early = match guest {
+        Guest::Client(early) => early,
+        // Whatever breaks, the runner sees it, and asks anew.
+        Guest::Watcher(prefix) => {
+            return drop(cancel.run_until_cancelled(Box::pin(outside::tell(tcp, &hub, &prefix))).await);
+        }
+        Guest::Leaver(prefix) => {
+            return drop(cancel.run_until_cancelled(Box::pin(outside::forget(tcp, &hub, &prefix))).await);
+        }
+    };
     let mut connection = Connection::new(tcp, hub, label);
     let end = match connection.feed(&mut { early }) {
         Err(end) => end,

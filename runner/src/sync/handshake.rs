@@ -1,4 +1,4 @@
-//! From a TCP connection to a websocket.
+//! From a TCP connection to a websocket, or to one of the few things that a runner on another machine asks for.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -6,9 +6,20 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Answers the client's handshake: any path, any origin, no subprotocol, no compression. Returns what the client
-/// sent already beyond it, or nothing if it is no websocket client; it has been told so.
-pub(super) async fn accept(tcp: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
+/// Who has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Guest {
+    /// A websocket client, and what it sent already beyond its handshake.
+    Client(Vec<u8>),
+    /// A runner that wants to hear of what is below this prefix.
+    Watcher(String),
+    /// A runner that wants everything below this prefix forgotten.
+    Leaver(String),
+}
+
+/// Answers the client's handshake: any path, any origin, no subprotocol, no compression. Returns nothing for who is no
+/// websocket client; it has been told so. With `outside`, requests of runners are taken too, and not yet answered.
+pub(super) async fn accept(tcp: &mut TcpStream, outside: bool) -> std::io::Result<Option<Guest>> {
     let mut input = Vec::with_capacity(1024);
     let end = loop {
         let searched = input.len();
@@ -26,7 +37,11 @@ pub(super) async fn accept(tcp: &mut TcpStream) -> std::io::Result<Option<Vec<u8
         }
     };
     let rest = input.split_off(end);
-    match websocket_key(&String::from_utf8_lossy(&input)) {
+    let head = String::from_utf8_lossy(&input);
+    if let Some(guest) = outside.then(|| runner(&head)).flatten() {
+        return Ok(Some(guest));
+    }
+    match websocket_key(&head) {
         Ok(key) => {
             let answer = format!(
                 "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -34,7 +49,7 @@ pub(super) async fn accept(tcp: &mut TcpStream) -> std::io::Result<Option<Vec<u8
                 derive_accept_key(key.as_bytes())
             );
             tcp.write_all(answer.as_bytes()).await?;
-            Ok(Some(rest))
+            Ok(Some(Guest::Client(rest)))
         }
         Err(why) => {
             refuse(tcp, "426 Upgrade Required", why).await?;
@@ -52,6 +67,19 @@ async fn refuse(tcp: &mut TcpStream, status: &str, why: &str) -> std::io::Result
     );
     tcp.write_all(answer.as_bytes()).await?;
     tcp.shutdown().await
+}
+
+/// What a runner asks for: `GET /runs/ID/watch` or `DELETE /runs/ID`.
+fn runner(head: &str) -> Option<Guest> {
+    let mut words = head.split("\r\n").next()?.split(' ');
+    let (method, path) = (words.next()?, words.next()?);
+    let prefix = |run: &str| Some(format!("run:{}:", run.parse::<tg_model::RunId>().ok()?));
+    let path = path.strip_prefix("/runs/")?;
+    match method {
+        "GET" => path.strip_suffix("/watch").and_then(prefix).map(Guest::Watcher),
+        "DELETE" => prefix(path).map(Guest::Leaver),
+        _ => None,
+    }
 }
 
 /// The key of a websocket handshake, or what is wrong with the request.
@@ -84,6 +112,22 @@ fn websocket_key(head: &str) -> Result<&str, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runner_asks_for_one_run() {
+        let prefix = "run:20261126-172521123-abcd:".to_owned();
+        let rows = [
+            ("GET /runs/20261126-172521123-abcd/watch HTTP/1.1", Some(Guest::Watcher(prefix.clone()))),
+            ("DELETE /runs/20261126-172521123-abcd HTTP/1.1", Some(Guest::Leaver(prefix))),
+            ("GET /runs/20261126-172521123-abcd HTTP/1.1", None),
+            ("DELETE /runs/ HTTP/1.1", None),
+            ("DELETE /runs/x:y HTTP/1.1", None),
+            ("GET / HTTP/1.1", None),
+        ];
+        for (line, guest) in rows {
+            assert_eq!(runner(&format!("{line}\r\nHost: x\r\n\r\n")), guest, "{line}");
+        }
+    }
 
     #[test]
     fn handshakes_are_told_from_other_requests() {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-/// Who a connection belongs to: the number of the instance in the run, if its address tells.
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Who a connection belongs to: the number of the instance in the run, if its address tells. At a server for other
+/// machines it is the IPv4 address of the peer.
 pub type Label = Option<u32>;
 
 /// What a [`Hub`](super::Hub) tells whoever watches a run. Keys are as on the wire, with the run's prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seen {
     /// An item was published on a topic that is watched (see [`Hub::watch`](super::Hub::watch)).
     Published {
@@ -48,8 +51,22 @@ pub enum Seen {
         from: Label,
         /// A short fixed word: `large-answer`, `slow-reader`, `bad-request`, `too-large`,
         /// `protocol-error`, `accept-failed`, `watch-lagged` or `watch-broken`.
-        reason: &'static str,
+        #[serde(deserialize_with = "known")]
+        reason: Word,
         /// The details: topic, size, limit.
         text: String,
     },
+}
+
+/// A fixed word. Serde takes a reference that it sees for one into its input.
+type Word = &'static str;
+
+/// The words that one service says of another's clients.
+const REASONS: [&str; 7] =
+    ["large-answer", "slow-reader", "bad-request", "too-large", "protocol-error", "accept-failed", "watch-lagged"];
+
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Word, D::Error> {
+    let word = String::deserialize(from)?;
+    // One of a newer version.
+    Ok(REASONS.into_iter().find(|known| *known == word).unwrap_or("sync-service"))
 }

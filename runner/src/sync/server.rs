@@ -1,7 +1,7 @@
 //! The addresses that clients dial.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -59,15 +59,37 @@ impl Door {
     pub(crate) fn open(&self, listener: std::net::TcpListener, label: Label) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        self.tasks.spawn(accept(listener, self.hub.clone(), label, self.tasks.clone(), self.cancel.clone()));
+        let of = Of::Label(label);
+        self.tasks.spawn(accept(listener, self.hub.clone(), of, self.tasks.clone(), self.cancel.clone()));
         Ok(())
     }
+}
+
+/// Whose a connection is.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    /// As the address that was dialled says.
+    Label(Label),
+    /// As the address that it comes from says.
+    Peer,
 }
 
 impl Server {
     /// Listens on all of the addresses or on none.
     #[expect(clippy::unused_async, reason = "needs a runtime to be entered, which an async function says best")]
     pub async fn bind(hub: Hub, listen: &[Listen]) -> Result<Self, BindError> {
+        Self::bind_for(hub, listen, false)
+    }
+
+    /// As [`Server::bind`], for instances and runners on other machines, where no address that is dialled tells who
+    /// dials: the label of a connection is the IPv4 address that it comes from, as a number. Runners may follow a run
+    /// (`GET /runs/ID/watch`) and have it forgotten (`DELETE /runs/ID`).
+    #[expect(clippy::unused_async, reason = "needs a runtime to be entered, which an async function says best")]
+    pub async fn bind_outside(hub: Hub, listen: &[Listen]) -> Result<Self, BindError> {
+        Self::bind_for(hub, listen, true)
+    }
+
+    fn bind_for(hub: Hub, listen: &[Listen], outside: bool) -> Result<Self, BindError> {
         let mut addrs = Vec::with_capacity(listen.len());
         let mut listeners = Vec::with_capacity(listen.len());
         for &Listen { addr, label } in listen {
@@ -79,7 +101,8 @@ impl Server {
         let tasks = TaskTracker::new();
         let cancel = CancellationToken::new();
         for (listener, label) in listeners {
-            tasks.spawn(accept(listener, hub.clone(), label, tasks.clone(), cancel.clone()));
+            let of = if outside { Of::Peer } else { Of::Label(label) };
+            tasks.spawn(accept(listener, hub.clone(), of, tasks.clone(), cancel.clone()));
         }
         tasks.close();
         Ok(Self { addrs, tasks, hub, token: cancel.clone(), cancel: cancel.drop_guard() })
@@ -113,13 +136,18 @@ fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(PENDING_CONNECTIONS)
 }
 
-async fn accept(listener: TcpListener, hub: Hub, label: Label, tasks: TaskTracker, cancel: CancellationToken) {
+async fn accept(listener: TcpListener, hub: Hub, of: Of, tasks: TaskTracker, cancel: CancellationToken) {
     let mut told = false;
     while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((tcp, _)) => {
+            Ok((tcp, peer)) => {
                 told = false;
-                tasks.spawn(connection::serve(tcp, hub.clone(), label, cancel.clone()));
+                let (label, outside) = match (of, peer.ip().to_canonical()) {
+                    (Of::Label(label), _) => (label, false),
+                    (Of::Peer, IpAddr::V4(ip)) => (Some(ip.to_bits()), true),
+                    (Of::Peer, IpAddr::V6(_)) => (None, true),
+                };
+                tasks.spawn(connection::serve(tcp, hub.clone(), label, outside, cancel.clone()));
             }
             // The client was gone before its turn came.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
@@ -128,7 +156,8 @@ async fn accept(listener: TcpListener, hub: Hub, label: Label, tasks: TaskTracke
                 if !told {
                     told = true;
                     let text = format!("a connection could not be accepted: {error}");
-                    hub.tell_all(&Seen::Odd { from: label, reason: "accept-failed", text });
+                    let from = if let Of::Label(label) = of { label } else { None };
+                    hub.tell_all(&Seen::Odd { from, reason: "accept-failed", text });
                 }
                 cancel.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
             }

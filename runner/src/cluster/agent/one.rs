@@ -10,7 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use tg_model::{InstanceId, RunId, layout};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 use super::logs::Logs;
 use super::{Doing, HANGS_PUBLISHING, Node, doing, set};
@@ -24,7 +25,12 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
+/// When what a running instance has written so far is published; each further time after a wait twice as long, so that
+/// a file that grows evenly is sent three times over at most.
+const SO_FAR: Duration = Duration::from_secs(30);
+
 /// The instance of a pod, and its folders.
+#[derive(Clone)]
 struct Instance {
     run: RunId,
     id: InstanceId,
@@ -68,10 +74,11 @@ pub(super) async fn look_after(node: Arc<Node>, mut pods: watch::Receiver<Pod>, 
 }
 
 /// Follows what it prints until it has ended, and publishes everything.
-async fn until_over(node: &Node, instance: &Instance, pods: &mut watch::Receiver<Pod>, task: &Doing) -> Report {
+async fn until_over(node: &Arc<Node>, instance: &Instance, pods: &mut watch::Receiver<Pod>, task: &Doing) -> Report {
     let mut logs = Logs::new(&pods.borrow(), node, instance);
     let mut wait = LOOK.0;
     let mut open = true;
+    let mut so_far = SoFar::new();
     loop {
         // Read first: what was printed before the end was seen is in the log by then.
         let over = matches!(pod::standing(&pods.borrow_and_update()), Standing::Over(_)) || !open;
@@ -81,6 +88,7 @@ async fn until_over(node: &Node, instance: &Instance, pods: &mut watch::Receiver
         if over && read == 0 {
             break;
         }
+        so_far.look(node, instance);
         wait = if read > 0 { LOOK.0 } else { (wait * 2).min(LOOK.1) };
         doing(task, "waiting for it to print or to end");
         if read == 0 || !over {
@@ -90,9 +98,49 @@ async fn until_over(node: &Node, instance: &Instance, pods: &mut watch::Receiver
             }
         }
     }
+    // What that sends is older than what is sent now, and must not come after it.
+    set(task, Some(("publishing what it wrote so far", HANGS_PUBLISHING)));
+    so_far.end().await;
+    doing(task, "reading again what it printed");
     let mut report = read_again(instance, &mut logs).await;
     publish(node, instance, &mut report, task).await;
     report
+}
+
+/// Publishes what a running instance has written so far: a node that is lost then loses less.
+struct SoFar {
+    wait: Duration,
+    due: Instant,
+    going: Option<JoinHandle<()>>,
+}
+
+impl SoFar {
+    fn new() -> Self {
+        Self { wait: SO_FAR, due: Instant::now() + SO_FAR, going: None }
+    }
+
+    fn look(&mut self, node: &Arc<Node>, instance: &Instance) {
+        if Instant::now() < self.due || self.going.as_ref().is_some_and(|going| !going.is_finished()) {
+            return;
+        }
+        self.wait *= 2;
+        self.due = Instant::now() + self.wait;
+        let (node, instance) = (Arc::clone(node), instance.clone());
+        self.going = Some(tokio::spawn(async move {
+            let _turn = node.turns.acquire().await;
+            // Its end is another occasion.
+            if let Err(error) = node.publish.publish(&instance.run, &instance.dir, &instance.id).await {
+                let why = crate::error::chain(&*error);
+                (node.say)(&format!("{}/{}: not published so far: {why}", instance.run, instance.id));
+            }
+        }));
+    }
+
+    async fn end(self) {
+        if let Some(going) = self.going {
+            drop(going.await);
+        }
+    }
 }
 
 async fn publish(node: &Node, instance: &Instance, report: &mut Report, task: &Doing) {

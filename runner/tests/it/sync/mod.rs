@@ -3,6 +3,7 @@ mod barriers;
 pub(crate) mod client;
 mod hostile;
 mod limits;
+mod outside;
 mod runs;
 mod topics;
 mod wire;
