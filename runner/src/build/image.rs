@@ -1,4 +1,4 @@
-//! `docker:cargo`, `docker:go` and `docker:generic`: images, made with the Docker engine.
+//! `docker:cargo`, `docker:go`, `docker:node` and `docker:generic`: images, made with the Docker engine.
 //!
 //! The engine's own cache knows whether anything changed; an image's name holds its id, so that a run goes on with the
 //! image that it began with. An image is pushed to a registry, or handed to a command that loads it where the cluster
@@ -12,9 +12,8 @@ use super::artifact::{self, Artifact};
 use super::cargo::{self, blocking};
 use super::cmd::Cmd;
 use super::error::BuildError;
-use super::go;
 use super::plan::Job;
-use super::tool;
+use super::{go, node, tool};
 use crate::cancel::Cancel;
 
 /// Where images go after they were built.
@@ -48,8 +47,29 @@ async fn of_program(
     let Some(program) = artifact.command.first() else { return Err(job.bad("the build made no program")) };
     let maker = Maker { builder: job.builder(), cache: &job.cache, options: &job.images };
     let name = format!("tg-plan/{}", plain(&job.plan));
-    let image = maker.of_program(Path::new(program), &name, &[], cancel).await?;
+    let image = maker.of_program(Path::new(program), &name, Beside::default(), cancel).await?;
     Ok((Artifact::image(image), cached))
+}
+
+/// Node itself with what it is linked with, and the package that `exec:node` installs, in `/app`.
+pub(super) async fn node(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
+    let built = Box::pin(node::install(job, cancel)).await?;
+    let (package, main) = (built.package, Path::new("/app").join(&built.main));
+    let node = tool::need(job.builder(), "node")?;
+    let maker = Maker { builder: job.builder(), cache: &job.cache, options: &job.images };
+    let name = format!("tg-plan/{}", plain(&job.plan));
+    let beside = Beside { folder: Some((package, main)), ..Beside::default() };
+    let image = maker.of_program(&node, &name, beside, cancel).await?;
+    Ok((Artifact::image(image), built.cached))
+}
+
+/// What an image has besides a program.
+#[derive(Debug, Default)]
+struct Beside {
+    /// Files, which keep their paths.
+    files: Vec<PathBuf>,
+    /// A folder that becomes `/app`, and the file of it that the program gets as its argument.
+    folder: Option<(PathBuf, PathBuf)>,
 }
 
 /// Testground's builder of that name: a Dockerfile at `path` in the plan's folder, which the build sees as `plan/`.
@@ -62,12 +82,12 @@ pub(super) async fn generic(job: &Job, cancel: &Cancel) -> Result<(Artifact, boo
     let (from, to, extra) = (job.plan_dir.clone(), context.0.join("plan"), job.extra_sources());
     let (sdk, extra_to) = (context.0.join("sdk"), context.0.join("extra"));
     blocking(move || {
-        copy(&from, &to)?;
+        copy(&from, &to, &LEFT_OUT)?;
         make(&sdk)?;
         make(&extra_to)?;
         for folder in extra {
             let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
-            copy(&folder, &extra_to.join(name))?;
+            copy(&folder, &extra_to.join(name), &LEFT_OUT)?;
         }
         Ok(())
     })
@@ -102,8 +122,8 @@ pub async fn image_of_program(
 ) -> Result<String, BuildError> {
     let maker = Maker { builder: "image", cache, options };
     let certificates = Path::new("/etc/ssl/certs/ca-certificates.crt");
-    let more: &[&Path] = if certificates.is_file() { &[certificates] } else { &[] };
-    maker.of_program(program, name, more, cancel).await
+    let files = certificates.is_file().then(|| certificates.to_owned()).into_iter().collect();
+    maker.of_program(program, name, Beside { files, folder: None }, cancel).await
 }
 
 struct Maker<'a> {
@@ -117,14 +137,15 @@ impl Maker<'_> {
         &self,
         program: &Path,
         name: &str,
-        more: &[&Path],
+        beside: Beside,
         cancel: &Cancel,
     ) -> Result<String, BuildError> {
         let context = Context::new(self.cache)?;
         let root = context.0.join("root");
         let mut files: Vec<(PathBuf, PathBuf)> = vec![(program.to_owned(), root.join("plan"))];
-        for file in self.libraries(program, cancel).await?.iter().map(PathBuf::as_path).chain(more.iter().copied()) {
-            files.push((file.to_owned(), root.join(file.strip_prefix("/").unwrap_or(file))));
+        for file in self.libraries(program, cancel).await?.into_iter().chain(beside.files) {
+            let to = root.join(file.strip_prefix("/").unwrap_or(&file));
+            files.push((file, to));
         }
         let dockerfile = context.0.join("Dockerfile");
         blocking(move || {
@@ -133,7 +154,12 @@ impl Maker<'_> {
                 make(to.parent().unwrap_or(&root))?;
                 fs::copy(&from, &to).map_err(|source| BuildError::Source { path: from, source })?;
             }
-            let text = "FROM scratch\nCOPY root/ /\nWORKDIR /tmp\nENTRYPOINT [\"/plan\"]\n";
+            let mut entry = vec!["/plan".to_owned()];
+            if let Some((folder, argument)) = beside.folder {
+                copy(&folder, &root.join("app"), &[])?;
+                entry.push(argument.display().to_string());
+            }
+            let text = format!("FROM scratch\nCOPY root/ /\nWORKDIR /tmp\nENTRYPOINT {entry:?}\n");
             fs::write(&dockerfile, text).map_err(|source| BuildError::Cache { path: dockerfile, source })
         })
         .await?;
@@ -234,16 +260,16 @@ fn make(folder: &Path) -> Result<(), BuildError> {
     fs::create_dir_all(folder).map_err(|source| BuildError::Cache { path: folder.to_owned(), source })
 }
 
-/// Copies a folder of sources.
-fn copy(from: &Path, to: &Path) -> Result<(), BuildError> {
+/// Copies a folder, without what has one of these names.
+fn copy(from: &Path, to: &Path, left_out: &[&str]) -> Result<(), BuildError> {
     let unreadable = |source| BuildError::Source { path: from.to_owned(), source };
     make(to)?;
     for entry in fs::read_dir(from).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let (name, kind) = (entry.file_name(), entry.file_type().map_err(unreadable)?);
         if kind.is_dir() {
-            if !LEFT_OUT.iter().any(|left| *left == name) {
-                copy(&entry.path(), &to.join(&name))?;
+            if !left_out.iter().any(|left| *left == name) {
+                copy(&entry.path(), &to.join(&name), left_out)?;
             }
         } else if entry.path().is_file() {
             let path = entry.path();

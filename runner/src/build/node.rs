@@ -1,4 +1,4 @@
-//! `exec:node`: a package with its dependencies, installed into a copy.
+//! `exec:node`: a package with its dependencies, installed into a copy. `docker:node` makes an image of that.
 //!
 //! The copy is cached by the content of the plan's files (all but `node_modules`) and the versions of node and npm.
 //! Dependencies of the kind `file:` that lead out of the plan's folder are refused: a copy would not find them.
@@ -17,7 +17,23 @@ use super::plan::Job;
 use super::{sources, tool};
 use crate::cancel::Cancel;
 
+/// A package that is installed.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// Its folder.
+    pub(super) package: PathBuf,
+    /// The file of it to run.
+    pub(super) main: String,
+    /// It was there before.
+    pub(super) cached: bool,
+}
+
 pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
+    let Installed { package, main, cached } = install(job, cancel).await?;
+    Ok((Artifact::program(command(job, &package.join(main))?), cached))
+}
+
+pub(super) async fn install(job: &Job, cancel: &Cancel) -> Result<Installed, BuildError> {
     job.only(&["main", "path", "base_image"])?;
     let node = tool::need(job.builder(), "node")?;
     let npm = tool::need(job.builder(), "npm")?;
@@ -37,15 +53,12 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
     let kept = job.cache.join(format!("node-{key}"));
     let cached = kept.is_dir();
     if !cached {
-        install(job, &npm, &dir, &kept, cancel).await?;
+        install_into(job, &npm, &dir, &kept, cancel).await?;
     }
-    let main = kept.join(main);
-    if !main.is_file() {
-        return Err(
-            job.bad(format!("there is no `{}` in the package; say with `main` which file to run", main.display()))
-        );
+    if !kept.join(&main).is_file() {
+        return Err(job.bad(format!("there is no `{main}` in the package; say with `main` which file to run")));
     }
-    Ok((Artifact::program(command(job, &main)?), cached))
+    Ok(Installed { package: kept, main, cached })
 }
 
 /// How a script is run: by node itself, with no npm in between that would eat signals.
@@ -53,7 +66,7 @@ pub(super) fn command(job: &Job, main: &Path) -> Result<Vec<OsString>, BuildErro
     Ok(vec![tool::need(job.builder(), "node")?.into(), main.into()])
 }
 
-async fn install(job: &Job, npm: &Path, dir: &Path, kept: &Path, cancel: &Cancel) -> Result<(), BuildError> {
+async fn install_into(job: &Job, npm: &Path, dir: &Path, kept: &Path, cancel: &Cancel) -> Result<(), BuildError> {
     let partial = PathBuf::from(format!("{}-{}{}", kept.display(), std::process::id(), tg_model::layout::PARTIAL));
     let (from, to) = (dir.to_owned(), partial.clone());
     let installed = async {

@@ -214,6 +214,7 @@ async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildErro
         "exec:generic" => Box::pin(generic::build(job, cancel)).await,
         "docker:cargo" => Box::pin(image::cargo(job, cancel)).await,
         "docker:go" => Box::pin(image::go(job, cancel)).await,
+        "docker:node" => Box::pin(image::node(job, cancel)).await,
         "docker:generic" => Box::pin(image::generic(job, cancel)).await,
         other => Err(BuildError::Unknown(other.to_owned())),
     }

@@ -20,8 +20,16 @@ use crate::problem::{Problem, in_order, shown, suggestion};
 use crate::spec::RunSpec;
 
 /// The builders of this tg, in the order in which a run without a composition tries them.
-pub const BUILDERS: [&str; 7] =
-    ["exec:cargo", "exec:go", "exec:node", "exec:generic", "docker:cargo", "docker:go", "docker:generic"];
+pub const BUILDERS: [&str; 8] = [
+    "exec:cargo",
+    "exec:go",
+    "exec:node",
+    "exec:generic",
+    "docker:cargo",
+    "docker:go",
+    "docker:node",
+    "docker:generic",
+];
 
 /// The backends of this tg.
 pub const BACKENDS: [&str; 2] = ["local:exec", "cluster:k8s"];
