@@ -24,11 +24,11 @@ e2e: build
 cluster: build
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build --workspace --examples
+    cargo build --workspace --bins --examples
     trap 'runner/e2e/cluster/cluster down' EXIT
     runner/e2e/cluster/cluster up
     eval "$(runner/e2e/cluster/cluster env)"
-    cargo test -p tg-e2e --test it cluster
+    cargo test -p tg-cli -p tg-e2e --test it -- cluster --include-ignored --nocapture
 
 build:
     cargo build --workspace

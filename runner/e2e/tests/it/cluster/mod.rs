@@ -1,14 +1,20 @@
 //! Runs on a real Kubernetes: the one that `runner/e2e/cluster/cluster up` starts.
 
+mod matrix;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use tg_e2e::{Done, Home, Run, Tool, finish, has, object_store, plan};
 use tg_model::event::EventKind;
 use tg_model::outcome::Outcome;
+
+/// There is one cluster: tests of it take turns.
+static MACHINE: Mutex<()> = Mutex::new(());
 
 /// The cluster's network, an object store in it, and a home.
 struct Cluster {
@@ -105,6 +111,7 @@ fn a_cluster_from_install_to_uninstall() {
     if !has(Tool::Cluster, "runs on Kubernetes") {
         return;
     }
+    let _one_at_a_time = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = Cluster::new();
     let image = cluster.tg(&["cluster", "image"]).expect(0).stdout.trim().to_owned();
     let namespace = "tg-e2e";
