@@ -277,7 +277,7 @@ impl Dispatcher {
         } else {
             // Counts that move are no stall; look again soon enough to be on time when they stop.
             timers.waiting = counts;
-            timers.stall_at = Instant::now() + self.stall_after;
+            timers.stall_at = Instant::now() + self.stall_after / 4;
         }
     }
 
