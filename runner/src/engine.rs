@@ -25,6 +25,7 @@ use crate::faults::Faults;
 use crate::instance::{self, MAX_ORDERS, Order, Planned, Shared};
 use crate::isolation::{self, Decided, Hosts, Isolation};
 use crate::keeper::{self, Keeper, Kept};
+use crate::machine::{Machine, Watched};
 use crate::state::State;
 use crate::store::{EventLog, RunFolder};
 use crate::sync::{Hub, Limits, TopicFilter, raise_open_files};
@@ -204,6 +205,7 @@ impl Run {
         // A run that was cancelled before it began starts nothing.
         let (stop, stopped) = watch::channel(*cancel.subscribe().borrow());
         let shared = Arc::new(Shared {
+            clock,
             run_dir: folder.path().to_owned(),
             scratch: scratch.clone(),
             common,
@@ -213,6 +215,7 @@ impl Run {
             stop: stopped,
             kept,
             jobs: drain.jobs(),
+            watched: Watched::default(),
             hosts,
         });
 
@@ -236,6 +239,7 @@ impl Run {
             state.run_note("untested-platform", "plain processes only, and tg is not tested on this system");
         }
 
+        let machine = Machine::start(Arc::clone(&shared), state.ids().cloned().collect(), folder.path());
         let (orders, ordered) = (0..spec.instances()).map(|_| mpsc::channel(MAX_ORDERS)).unzip();
         let faults = Faults::new(tg_model::fault::draw(spec), orders, Arc::clone(&shared));
         let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, ordered, &began_to);
@@ -257,6 +261,10 @@ impl Run {
         dispatcher.run(&mut inputs, cancel).await;
         drop(inputs);
         dispatcher.faults.finish(&mut dispatcher.state);
+        if let Err(error) = sampled(machine).await {
+            let text = format!("what the machine did to the run is not known to its end: {error}");
+            dispatcher.state.run_note("machine-not-sampled", text);
+        }
 
         // Nothing of the run is left but what left its process group; where that can be found, it is ended.
         let strays = keeper_strays(&options.run).await;
@@ -406,6 +414,12 @@ fn spawn_all(
         labels.insert(task.id(), label);
     }
     (tasks, labels)
+}
+
+/// Ends the sampling of the machine.
+async fn sampled(machine: std::io::Result<Machine>) -> std::io::Result<()> {
+    let machine = machine?;
+    tokio::task::spawn_blocking(move || machine.finish()).await.map_err(std::io::Error::other)?
 }
 
 async fn keeper_strays(run: &RunId) -> usize {

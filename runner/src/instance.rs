@@ -18,15 +18,18 @@ use tokio::time::timeout;
 
 use crate::build::Artifact;
 use crate::cancel::Asked;
+use crate::clock::Clock;
 use crate::drain::{Drained, Job};
 use crate::environment::Common;
 use crate::isolation::{Hosts, SharedHost};
 use crate::keeper::Kept;
+use crate::machine::Watched;
 use crate::spawn::{self, Folders, Place, StartError, Started};
 
 /// What all instances of a run share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) clock: Clock,
     pub(crate) run_dir: PathBuf,
     pub(crate) scratch: PathBuf,
     pub(crate) common: Common,
@@ -38,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Receiver<Asked>,
     pub(crate) kept: Kept,
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// Whose processes are sampled.
+    pub(crate) watched: Watched,
     /// The hosts of the run, if its instances have any of their own.
     pub(crate) hosts: Option<Hosts>,
 }
@@ -125,7 +130,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::
     // The dispatcher outlives every instance.
     began.send(Began { label: planned.label, pid: Some(pid) }).await.ok();
 
+    shared.watched.began(shared.clock, planned.label, pid);
     wait(&shared, &mut child, pid, host.as_ref(), &mut planned.orders, &mut end).await;
+    shared.watched.ended(planned.label);
     end.elapsed = Some(from.elapsed());
     let left = host.map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
     if let Some(hosts) = &shared.hosts {

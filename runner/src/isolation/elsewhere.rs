@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
+use tg_model::machine::Traffic;
 use tg_model::spec::RunSpec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -36,6 +37,19 @@ pub(crate) type SharedHost = Arc<Mutex<Host>>;
 pub(crate) struct Refused {
     pub(crate) label: Option<u32>,
     pub(crate) text: String,
+}
+
+/// What is counted of a link.
+#[derive(Debug)]
+pub(crate) struct LinkCounts {
+    pub(crate) span_ns: u64,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) lost: u64,
+    pub(crate) queue_drops: u64,
+    pub(crate) filtered: u64,
+    pub(crate) not_taken: u64,
+    pub(crate) late_max_ns: u64,
 }
 
 /// The hosts of a run.
@@ -71,6 +85,14 @@ impl Hosts {
     }
 
     pub(crate) fn ended(&self, _: u32) {
+        match self.0 {}
+    }
+
+    pub(crate) fn traffic(&self) -> std::iter::Empty<(u32, [Traffic; 2])> {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_links(&self, _: usize) -> Vec<(u32, u32, LinkCounts)> {
         match self.0 {}
     }
 }

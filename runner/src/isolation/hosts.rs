@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use tg_model::machine::Traffic;
 use tg_model::spec::RunSpec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::SYNC_NAME;
 use crate::breaks::Breaks;
 use crate::host::{self, Handed, HostError, HostSpec, SYNC_ADDR};
-use crate::net::{AddressPlan, Network, Paths, PortStats};
+use crate::net::{AddressPlan, Network, Paths, Taken};
 use crate::sidecar::{Refused, Registry, SharedHost, Sidecar};
 use crate::spawn::Folders;
 use crate::sync::{Door, Hub};
@@ -184,10 +185,21 @@ impl Hosts {
         self.network.set_breaks(breaks);
     }
 
-    /// Takes an instance that has ended off the network; gives what became of its packets.
-    pub(crate) fn ended(&self, label: u32) -> Option<PortStats> {
+    /// Takes an instance that has ended off the network.
+    pub(crate) fn ended(&self, label: u32) {
         self.registry.remove(self.name(label));
-        self.network.unplug(label)
+        self.network.unplug(label);
+    }
+
+    /// What every host that stands has sent and received.
+    pub(crate) fn traffic(&self) -> impl Iterator<Item = (u32, [Traffic; 2])> {
+        let both = |[packets, bytes]: [u64; 2]| Traffic { packets, bytes };
+        self.network.traffic().into_iter().map(move |(label, ways)| (label, ways.map(both)))
+    }
+
+    /// Takes what was counted of at most so many links; what is left has its turn later.
+    pub(crate) fn take_links(&self, most: usize) -> Vec<Taken> {
+        self.network.take_links(most)
     }
 }
 

@@ -23,6 +23,6 @@ mod switch;
 
 pub(crate) use address::Plan as AddressPlan;
 pub(crate) use paths::Paths;
-pub(crate) use port::{PortStats, Rules};
+pub(crate) use port::Rules;
 pub(crate) use shape::{Filter, Shape, Subnet};
-pub(crate) use switch::Network;
+pub(crate) use switch::{Network, Taken};

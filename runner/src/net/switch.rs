@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use super::icmp::{self, Why};
 use super::packet::{self, Cutter, HEADER, MOST};
 use super::paths::Paths;
-use super::port::{Limit, Port, PortStats, Rules, count};
+use super::port::{Limit, LinkCounts, Port, Rules, add};
 use super::shape::{Filter, Shape};
 use crate::breaks::Breaks;
 
@@ -52,7 +52,24 @@ struct Shared {
     paths: Option<Paths>,
     began: Instant,
     table: RwLock<Table>,
+    /// What was counted of hosts that are gone, and not taken yet.
+    left: Mutex<Vec<Taken>>,
 }
+
+impl Shared {
+    /// The host that has an address.
+    fn label(&self, address: IpAddr) -> Option<u32> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.by_address.get(&address).map(|port| port.label)
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// From which host, to which, and what was counted.
+pub(crate) type Taken = (u32, u32, LinkCounts);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -65,7 +82,8 @@ struct Table {
 impl Network {
     /// A network without hosts.
     pub(crate) fn start(seed: u64, paths: Option<Paths>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { seed, paths, began: Instant::now(), table: RwLock::default() });
+        let shared =
+            Arc::new(Shared { seed, paths, began: Instant::now(), table: RwLock::default(), left: Mutex::default() });
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
         let mut network = Self { shared, workers: Vec::new() };
         for nth in 0..threads {
@@ -105,15 +123,42 @@ impl Network {
         Ok(())
     }
 
-    /// Unplugs a host; gives what became of its packets.
-    pub(crate) fn unplug(&self, label: u32) -> Option<PortStats> {
+    /// Unplugs a host.
+    pub(crate) fn unplug(&self, label: u32) {
         let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
-        let port = table.ports.remove(&label)?;
+        let Some(port) = table.ports.remove(&label) else { return };
         table.by_address.retain(|_, other| other.label != label);
         drop(table);
         // It is gone from the set once it is closed; this only stops it earlier.
         self.worker(label).epoll.delete(&port.device).ok();
-        Some(port.stats())
+        let counted = port.sending().take_counts(usize::MAX, self.shared.now_ns());
+        let mut left = self.shared.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.extend(counted.into_iter().map(|(to, counts)| (label, to, counts)));
+    }
+
+    /// What every host that is plugged in has sent and received, packets and bytes.
+    pub(crate) fn traffic(&self) -> Vec<(u32, [[u64; 2]; 2])> {
+        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.ports.iter().map(|(&label, port)| (label, port.traffic())).collect()
+    }
+
+    /// Takes what was counted of at most so many links since that was last taken; what is left has its turn later.
+    pub(crate) fn take_links(&self, most: usize) -> Vec<Taken> {
+        let mut left = self.shared.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let some = left.len().min(most);
+        let mut taken: Vec<Taken> = left.drain(..some).collect();
+        drop(left);
+        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        let mut ports: Vec<_> = table.ports.values().cloned().collect();
+        drop(table);
+        // Whose turn it is first changes, so that none is always last.
+        let first = self.shared.now_ns() as usize % ports.len().max(1);
+        ports.rotate_left(first);
+        for port in ports {
+            let counted = port.sending().take_counts(most - taken.len(), self.shared.now_ns());
+            taken.extend(counted.into_iter().map(|(to, counts)| (port.label, to, counts)));
+        }
+        taken
     }
 
     /// Changes what happens to what a host sends; false if there is no such host.
@@ -221,16 +266,12 @@ impl Mover {
         }
     }
 
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
     /// Delivers what is due and sets the timer for what is next; false if more has become due meanwhile.
     fn deliver(&mut self) -> bool {
-        let now = self.now_ns();
+        let now = self.shared.now_ns();
         while let Some(Reverse(first)) = self.due.peek() {
             if first.at_ns > now {
-                let wait = Duration::from_nanos(first.at_ns.saturating_sub(self.now_ns()));
+                let wait = Duration::from_nanos(first.at_ns.saturating_sub(self.shared.now_ns()));
                 if wait.is_zero() {
                     return false;
                 }
@@ -239,7 +280,7 @@ impl Mover {
             }
             if let Some(Reverse(due)) = self.due.pop() {
                 self.under_way -= due.packet.len();
-                hand_over(&due.from, &due.to, &due.packet);
+                hand_over(&due.from, &due.to, &due.packet, now, now - due.at_ns);
             }
         }
         true
@@ -263,7 +304,9 @@ impl Mover {
     fn sent(&mut self, port: &Arc<Port>, packet: &mut [u8]) {
         let Some(way) = packet::way(packet) else { return };
         if !port.enabled.load(Ordering::Relaxed) {
-            count(&port.counters.filtered, 1);
+            if let Some(to) = self.shared.label(way.to) {
+                port.count(to, self.shared.now_ns(), |it| it.filtered += packet::packets(packet));
+            }
             return;
         }
         let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -280,7 +323,6 @@ impl Mover {
         } else {
             drop(table);
             if !is_local_chatter(way.to) {
-                count(&port.counters.unknown, 1);
                 refuse(port, packet, Why::NoHost);
             }
         }
@@ -288,8 +330,10 @@ impl Mover {
 
     /// Does to a packet what the way between the two and the sender's rules say, and what is broken.
     fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, breaks: Option<&Breaks>, packet: &mut [u8]) {
+        let now = self.shared.now_ns();
+        let keep = |packet: &[u8]| from.count(to.label, now, |it| it.filtered += packet::packets(packet));
         if breaks.is_some_and(|breaks| breaks.cut(from.label, to.label)) {
-            return count(&from.counters.filtered, 1);
+            return keep(packet);
         }
         let rules = from.rules();
         let way = self.shared.paths.as_ref().map(|paths| paths.shape(from.label, to.label)).unwrap_or_default();
@@ -308,14 +352,14 @@ impl Mover {
         }
         match shape.filter {
             Filter::Accept => {}
-            Filter::Drop => return count(&from.counters.filtered, 1),
+            Filter::Drop => return keep(packet),
             Filter::Reject => {
-                count(&from.counters.filtered, 1);
+                keep(packet);
                 return refuse(from, packet, Why::Prohibited);
             }
         }
         if shape.is_plain() {
-            return hand_over(from, to, packet);
+            return hand_over(from, to, packet, now, 0);
         }
         if shape.counts_packets() && packet::is_large(packet) {
             let mut cutter = std::mem::take(&mut self.cutter);
@@ -339,8 +383,8 @@ impl Mover {
         shape: &Shape,
         packet: &[u8],
     ) {
-        let now = self.now_ns();
-        let mut sending = from.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.shared.now_ns();
+        let mut sending = from.sending();
         sending.under(rules);
         let link = sending.link(self.shared.seed, from.label, to.label);
         // Under one shape every packet draws as often, so that the n-th draw of a pair is that of its n-th packet.
@@ -354,7 +398,8 @@ impl Mover {
         let overtakes = link.reorder.toss(&mut link.dice, shape.reorder, shape.reorder_correlation);
         let twice = link.duplicate.toss(&mut link.dice, shape.duplicate, shape.duplicate_correlation);
         if lost {
-            return count(&from.counters.lost, 1);
+            sending.counts(to.label, now).lost += packet::packets(packet);
+            return;
         }
         let mut packet: Box<[u8]> = packet.into();
         if corrupt {
@@ -364,20 +409,23 @@ impl Mover {
         if shape.bandwidth_bits_per_s > 0 {
             match sending.queue(limit).leaves(now, (packet.len() - HEADER) as u64, shape) {
                 Some(at) => leaves = at,
-                None => return count(&from.counters.queue_drops, 1),
+                None => {
+                    sending.counts(to.label, now).queue_drops += packet::packets(&packet);
+                    return;
+                }
             }
         }
         drop(sending);
         let delay = if overtakes { 0 } else { delay };
         if twice {
-            self.put(from, to, leaves + delay, packet.clone());
+            self.put(from, to, (now, leaves + delay), packet.clone());
         }
-        self.put(from, to, leaves + delay, packet);
+        self.put(from, to, (now, leaves + delay), packet);
     }
 
-    fn put(&mut self, from: &Arc<Port>, to: &Arc<Port>, at_ns: u64, packet: Box<[u8]>) {
+    fn put(&mut self, from: &Arc<Port>, to: &Arc<Port>, (now, at_ns): (u64, u64), packet: Box<[u8]>) {
         if self.under_way + packet.len() > MOST_UNDER_WAY {
-            return count(&from.counters.queue_drops, 1);
+            return from.count(to.label, now, |it| it.queue_drops += packet::packets(&packet));
         }
         self.under_way += packet.len();
         let nth = self.next;
@@ -386,19 +434,25 @@ impl Mover {
     }
 }
 
-/// Writes a packet to its receiver's device.
-fn hand_over(from: &Port, to: &Port, packet: &[u8]) {
+/// Writes a packet to its receiver's device, `late_ns` after its time.
+fn hand_over(from: &Port, to: &Port, packet: &[u8], now_ns: u64, late_ns: u64) {
+    let (packets, bytes) = (packet::packets(packet), (packet.len() - HEADER) as u64);
     if !to.enabled.load(Ordering::Relaxed) {
-        return count(&from.counters.filtered, 1);
+        return from.count(to.label, now_ns, |it| it.filtered += packets);
     }
-    match nix::unistd::write(&to.device, packet) {
-        Ok(_) => {
-            count(&from.counters.passed, 1);
-            count(&from.counters.passed_bytes, (packet.len() - HEADER) as u64);
-        }
+    if nix::unistd::write(&to.device, packet).is_err() {
         // Its host is down or gone, or has no room: as on any network, nobody is told.
-        Err(_) => count(&from.counters.not_taken, 1),
+        return from.count(to.label, now_ns, |it| it.not_taken += packets);
     }
+    from.count(to.label, now_ns, |it| {
+        it.packets += packets;
+        it.bytes += bytes;
+        it.late_max_ns = it.late_max_ns.max(late_ns);
+    });
+    add(&from.counters.sent, packets);
+    add(&from.counters.sent_bytes, bytes);
+    add(&to.counters.received, packets);
+    add(&to.counters.received_bytes, bytes);
 }
 
 /// Tells a sender that its packet did not get through.

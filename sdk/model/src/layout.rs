@@ -8,6 +8,8 @@ use crate::ids::{InstanceId, RunId};
 pub const RUN_FILE: &str = "run.json";
 /// Every event of a run, in order.
 pub const EVENTS_FILE: &str = "events.ndjson";
+/// What the machine did to the run, sampled while it went on.
+pub const MACHINE_FILE: &str = "machine.ndjson";
 /// What the instances wrote, by group and index.
 pub const OUTPUTS_DIR: &str = "outputs";
 /// What the instances printed, by group and index.

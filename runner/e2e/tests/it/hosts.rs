@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tg_e2e::{Done, Home, Pipe, Run, Tool, finish, has, plan};
 use tg_model::event::EventKind;
+use tg_model::machine::Sample;
 use tg_model::outcome::Outcome;
 
 use crate::table::{Row, check, row};
@@ -253,4 +254,45 @@ fn an_ordinary_user_gets_hosts_or_is_told_what_is_missing() {
         done.expect(14);
         assert!(done.stderr.contains("/dev/net/tun") && done.stderr.contains("ordinary user"), "{}", done.stderr);
     }
+}
+
+#[test]
+fn what_hosts_use_and_what_became_of_their_packets_is_on_record() {
+    if !has(Tool::Hosts, "samples of hosts") {
+        return;
+    }
+    let home = Home::new();
+    let plan = network();
+    let params = ["--param", "loss=20", "--param", "latency=2ms", "--param", "count=200"];
+    let args =
+        ["run", plan.to_str().expect("a plain path"), "--case", "probe", "--instances", "4", "--isolation", "host"];
+    home.tg(args.into_iter().chain(params).chain(["--collect"])).expect(0);
+    let run = home.run();
+    let text = fs::read_to_string(run.dir.join("machine.ndjson")).expect("samples");
+    let (mut seen, mut passed, mut lost) = (0, 0, 0);
+    for line in text.lines() {
+        match serde_json::from_str(line).expect("a sample") {
+            Sample::Resources(one) => {
+                seen += 1;
+                // The plan alone, without what makes its host.
+                assert_eq!(one.processes, Some(1), "{one:?}");
+                assert!(one.sent.is_some() && one.received.is_some());
+            }
+            Sample::Link(link) => {
+                assert_ne!(link.from, link.to);
+                passed += link.passed.packets;
+                lost += link.lost;
+            }
+            Sample::Host(_) => {}
+        }
+    }
+    // Two pairs, 200 datagrams each way that were not lost; five standard deviations of what is lost of 400 are 40.
+    assert!(seen >= 4 && passed >= 500, "{seen} {passed}");
+    assert!((40..400).contains(&lost), "{lost}");
+    for table in ["resources", "host", "links"] {
+        assert!(run.dir.join("dataset").join(table).is_dir(), "{table}");
+    }
+    let stats = home.tg(["analyze", "stats", "latest"]);
+    stats.expect(0);
+    assert!(stats.stdout.contains("CPU contention") && stats.stdout.contains("packets late"), "{}", stats.stdout);
 }
