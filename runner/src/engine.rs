@@ -21,7 +21,7 @@ use crate::dispatch::{Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::instance::{self, MAX_ORDERS, Order, Planned, Shared};
 use crate::isolation::{self, Decided, Hosts, Isolation};
 use crate::keeper::{self, Keeper, Kept};
@@ -191,7 +191,7 @@ impl Run {
         };
         // Where there is a sidecar, it hears these; else the run tells the truth about them.
         let network = if hosts.is_some() { Vec::new() } else { vec![":topics:network:".to_owned()] };
-        let topics = TopicFilter { suffixes: vec![":run_events".to_owned()], parts: network };
+        let topics = TopicFilter { suffixes: vec![":run_events".to_owned(), faults::TOPIC.to_owned()], parts: network };
         let watch = hub.watch(&prefix, topics);
         let (found_to, found) = mpsc::channel(256);
         let (began_to, began) = mpsc::channel(64);
@@ -241,7 +241,7 @@ impl Run {
 
         let machine = Machine::start(Arc::clone(&shared), state.ids().cloned().collect(), folder.path());
         let (orders, ordered) = (0..spec.instances()).map(|_| mpsc::channel(MAX_ORDERS)).unzip();
-        let faults = Faults::new(tg_model::fault::draw(spec), orders, Arc::clone(&shared));
+        let faults = Faults::new(spec, orders, Arc::clone(&shared));
         let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, ordered, &began_to);
         drop(began_to);
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
@@ -409,7 +409,7 @@ fn spawn_all(
     let mut labels = HashMap::new();
     let each = (0..).zip(state.ids()).zip(groups).zip(hosts).zip(orders);
     for ((((label, id), (group, artifact)), host), orders) in each {
-        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone(), orders };
+        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone(), orders: Some(orders) };
         let task = tasks.spawn(instance::run(Arc::clone(shared), planned, began.clone()));
         labels.insert(task.id(), label);
     }
