@@ -1,11 +1,12 @@
 //! A run from its description to its verdict: puts the parts together and takes them apart again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tg_model::event::EventKind;
+use tg_model::fault::Who;
 use tg_model::outcome::Verdict;
 use tg_model::run::{RunGroup, Series};
 use tg_model::sync::key_prefix;
@@ -67,6 +68,8 @@ pub struct RunOptions {
     pub isolation: Isolation,
     /// Whether a run on a cluster waits for nodes that an autoscaler may bring.
     pub wait_for_capacity: bool,
+    /// Whose packets are captured, into `captures` in the run's folder: groups, and single instances.
+    pub pcap: Vec<Who>,
     /// The command of a process that calls [`crate::enter_host`] and does nothing else.
     pub launcher: Option<Vec<std::ffi::OsString>>,
 }
@@ -89,6 +92,7 @@ impl RunOptions {
             keeper: None,
             isolation: Isolation::None,
             wait_for_capacity: false,
+            pcap: Vec::new(),
             launcher: None,
         }
     }
@@ -149,7 +153,7 @@ impl Run {
             options.run.as_str().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         let scratch = keeper::scratch_dir(&options.run);
         let decided = decide(spec, options, &scratch).await.inspect_err(|_| discard(&scratch))?;
-        needs_met(spec, &decided).inspect_err(|_| discard(&scratch))?;
+        needs_met(spec, &decided, &options.pcap).inspect_err(|_| discard(&scratch))?;
         let bound = match &decided {
             Decided::Hosts { .. } => addresses::none(&hub, instances).await,
             Decided::Plain(_) => addresses::bind(&hub, instances, hint).await,
@@ -185,7 +189,8 @@ impl Run {
         let (hosts, plain_because) = match decided {
             Decided::Plain(why) => (None, why),
             Decided::Hosts { launcher } => {
-                let hosts = Hosts::new(launcher, spec, &scratch, hub.clone(), bound.server.door(), &prefix);
+                let captures = captures(spec, &options.pcap, folder.path())?;
+                let hosts = Hosts::new(launcher, spec, &scratch, hub.clone(), bound.server.door(), &prefix, captures);
                 (Some(hosts.map_err(|source| RunError::Scratch { path: scratch.clone(), source })?), None)
             }
         };
@@ -308,18 +313,19 @@ async fn decide(spec: &RunSpec, options: &RunOptions, scratch: &Path) -> Result<
 }
 
 /// Whether what the composition asks for can be done without hosts, where there are none.
-fn needs_met(spec: &RunSpec, decided: &Decided) -> Result<(), RunError> {
+fn needs_met(spec: &RunSpec, decided: &Decided, pcap: &[Who]) -> Result<(), RunError> {
     let Decided::Plain(why) = decided else { return Ok(()) };
-    let Some(what) = needs_hosts(spec) else { return Ok(()) };
+    let Some(what) = needs_hosts(spec, pcap) else { return Ok(()) };
     let why = why.clone().unwrap_or_else(|| "this run has plain processes".to_owned());
     Err(RunError::NeedsHosts { what, why })
 }
 
 /// What of the composition needs hosts, if anything.
-fn needs_hosts(spec: &RunSpec) -> Option<String> {
+fn needs_hosts(spec: &RunSpec, pcap: &[Who]) -> Option<String> {
     let fault = spec.faults.iter().find(|fault| fault.action.needs_hosts());
     let fault = fault.map(|fault| format!("the fault `{}`", fault.action.word()));
-    spec.network.is_some().then(|| "`[network]`".to_owned()).or(fault)
+    let pcap = (!pcap.is_empty()).then(|| "`--pcap`".to_owned());
+    spec.network.is_some().then(|| "`[network]`".to_owned()).or(fault).or(pcap)
 }
 
 /// Refuses a run whose composition needs hosts where there would be none, before anything is built for it.
@@ -329,14 +335,28 @@ pub fn check_needs(
     spec: &RunSpec,
     isolation: Isolation,
     launcher: Option<&[std::ffi::OsString]>,
+    pcap: &[Who],
     dir: &Path,
 ) -> Result<(), RunError> {
     // A backend that is not known is told of later, and a cluster refuses for reasons of its own.
-    if spec.backend != "local:exec" || needs_hosts(spec).is_none() {
+    if spec.backend != "local:exec" || needs_hosts(spec, pcap).is_none() {
         return Ok(());
     }
     let decided = isolation::decide(isolation, launcher, spec, dir).map_err(RunError::Isolation)?;
-    needs_met(spec, &decided)
+    needs_met(spec, &decided, pcap)
+}
+
+/// The files for captures, by the instances' numbers. Makes their folder.
+fn captures(spec: &RunSpec, pcap: &[Who], run_dir: &Path) -> Result<BTreeMap<u32, PathBuf>, RunError> {
+    let labels = tg_model::fault::numbers(pcap, &spec.groups);
+    let dir = run_dir.join(tg_model::layout::CAPTURES_DIR);
+    if !labels.is_empty() {
+        std::fs::create_dir_all(&dir).map_err(|source| RunError::Scratch { path: dir.clone(), source })?;
+    }
+    let ids =
+        spec.groups.iter().flat_map(|group| (0..group.count).map(move |index| format!("{}-{index}.pcap", group.name)));
+    let named = (0..).zip(ids).filter(|(label, _)| labels.contains(label));
+    Ok(named.map(|(label, name)| (label, dir.join(name))).collect())
 }
 
 /// Removes what a run that does not begin has made; what cannot be removed is in a folder of temporary files.

@@ -1,9 +1,10 @@
 //! Where there are no namespaces, there are no hosts: nothing here can ever be made.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
@@ -65,7 +66,15 @@ pub(crate) struct LinkCounts {
 pub(crate) struct Hosts(Infallible);
 
 impl Hosts {
-    pub(crate) fn new(_: Vec<OsString>, _: &RunSpec, _: &Path, _: Hub, _: Door, _: &str) -> io::Result<Self> {
+    pub(crate) fn new(
+        _: Vec<OsString>,
+        _: &RunSpec,
+        _: &Path,
+        _: Hub,
+        _: Door,
+        _: &str,
+        _: BTreeMap<u32, PathBuf>,
+    ) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

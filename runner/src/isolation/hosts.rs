@@ -1,6 +1,6 @@
 //! What the hosts of a run have in common, and how one is made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
@@ -40,6 +40,8 @@ pub(crate) struct Hosts {
     hub: Hub,
     door: Door,
     prefix: String,
+    /// The files for captures, by the hosts whose packets are captured.
+    captures: BTreeMap<u32, PathBuf>,
 }
 
 /// Finds out whether hosts can be made, by making one. Blocks for some milliseconds.
@@ -112,6 +114,7 @@ impl Hosts {
         hub: Hub,
         door: Door,
         prefix: &str,
+        captures: BTreeMap<u32, PathBuf>,
     ) -> io::Result<Self> {
         let names = names(spec);
         let mut text =
@@ -127,7 +130,18 @@ impl Hosts {
         let network = Arc::new(Network::start(spec.seed, paths)?);
         let registry = Arc::default();
         let plan_dir = std::path::absolute(&spec.plan_dir)?;
-        Ok(Self { launcher, network, registry, names, names_file, plan_dir, hub, door, prefix: prefix.to_owned() })
+        Ok(Self {
+            launcher,
+            network,
+            registry,
+            names,
+            names_file,
+            plan_dir,
+            hub,
+            door,
+            prefix: prefix.to_owned(),
+            captures,
+        })
     }
 
     /// The name of an instance's host.
@@ -170,7 +184,7 @@ impl Hosts {
         };
         let (mut host, Handed { device, listener }) = host::greet(control, &spec).map_err(|error| because(&error))?;
         self.network
-            .plug(label, device, &[IpAddr::V4(v4), IpAddr::V6(v6)])
+            .plug(label, device, &[IpAddr::V4(v4), IpAddr::V6(v6)], self.captures.get(&label).map(PathBuf::as_path))
             .map_err(|error| format!("cannot plug its host in: {error}"))?;
         self.door.open(listener, Some(label)).map_err(|error| format!("cannot listen for it: {error}"))?;
         host.go().map_err(|error| because(&error))?;

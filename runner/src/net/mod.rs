@@ -10,6 +10,7 @@
 //! Nothing is drawn from a clock: the same seed draws the same losses and delays for the n-th packet of a pair.
 
 mod address;
+mod capture;
 mod delay;
 mod dice;
 mod icmp;

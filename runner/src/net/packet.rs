@@ -63,7 +63,7 @@ fn transport_header(header: &VirtioNetHdr, ip: &[u8]) -> usize {
 }
 
 /// Fills in a checksum that the sender left to its device, so that what is damaged later is seen to be.
-fn finish_checksum(packet: &mut [u8]) {
+pub(super) fn finish_checksum(packet: &mut [u8]) {
     let Ok(header) = VirtioNetHdr::decode(packet) else { return };
     let inside = usize::from(header.csum_start) + usize::from(header.csum_offset) + 2 <= packet.len() - HEADER;
     if header.flags & NEEDS_CHECKSUM != 0 && inside {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::capture::Capture;
 use super::delay::Delays;
 use super::dice::{Coin, Dice};
 use super::loss::Spell;
@@ -162,10 +163,12 @@ pub(super) struct Port {
     pub(super) enabled: AtomicBool,
     sending: Mutex<Sending>,
     pub(super) counters: Counters,
+    /// What passes here is written down.
+    capture: Option<Mutex<Capture>>,
 }
 
 impl Port {
-    pub(super) fn new(label: u32, device: File) -> Self {
+    pub(super) fn new(label: u32, device: File, capture: Option<Capture>) -> Self {
         Self {
             label,
             device,
@@ -173,6 +176,15 @@ impl Port {
             enabled: AtomicBool::new(true),
             sending: Mutex::default(),
             counters: Counters::default(),
+            capture: capture.map(Mutex::new),
+        }
+    }
+
+    /// Writes a packet down, if that is wanted here. `now_ns` is since the epoch.
+    pub(super) fn capture(&self, packet: &[u8], now_ns: impl FnOnce() -> u64) {
+        if let Some(capture) = &self.capture {
+            // On a full disk a capture ends; the run does not suffer from it.
+            capture.lock().unwrap_or_else(PoisonError::into_inner).put(packet, now_ns()).ok();
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::time::{TimeSpec, TimeValLike as _};
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use super::capture::Capture;
 use super::icmp::{self, Why};
 use super::packet::{self, Cutter, HEADER, MOST};
 use super::paths::Paths;
@@ -109,10 +111,19 @@ impl Network {
     }
 
     /// Plugs a host in.
-    pub(crate) fn plug(&self, label: u32, device: OwnedFd, addresses: &[IpAddr]) -> io::Result<()> {
+    ///
+    /// What it sends and receives is captured into a new file, if there is one.
+    pub(crate) fn plug(
+        &self,
+        label: u32,
+        device: OwnedFd,
+        addresses: &[IpAddr],
+        capture: Option<&Path>,
+    ) -> io::Result<()> {
         let flags = OFlag::from_bits_retain(fcntl(&device, FcntlArg::F_GETFL)?);
         fcntl(&device, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        let port = Arc::new(Port::new(label, File::from(device)));
+        let capture = capture.map(Capture::create).transpose()?;
+        let port = Arc::new(Port::new(label, File::from(device), capture));
         let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
         for address in addresses {
             table.by_address.insert(*address, Arc::clone(&port));
@@ -302,6 +313,7 @@ impl Mover {
 
     /// A host has sent a packet.
     fn sent(&mut self, port: &Arc<Port>, packet: &mut [u8]) {
+        port.capture(packet, epoch_ns);
         let Some(way) = packet::way(packet) else { return };
         if !port.enabled.load(Ordering::Relaxed) {
             if let Some(to) = self.shared.label(way.to) {
@@ -444,6 +456,7 @@ fn hand_over(from: &Port, to: &Port, packet: &[u8], now_ns: u64, late_ns: u64) {
         // Its host is down or gone, or has no room: as on any network, nobody is told.
         return from.count(to.label, now_ns, |it| it.not_taken += packets);
     }
+    to.capture(packet, epoch_ns);
     from.count(to.label, now_ns, |it| {
         it.packets += packets;
         it.bytes += bytes;
@@ -455,9 +468,16 @@ fn hand_over(from: &Port, to: &Port, packet: &[u8], now_ns: u64, late_ns: u64) {
     add(&to.counters.received_bytes, bytes);
 }
 
+/// Nanoseconds since the epoch.
+fn epoch_ns() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Tells a sender that its packet did not get through.
 fn refuse(port: &Port, packet: &[u8], why: Why) {
     if let Some(answer) = icmp::answer(packet, why) {
+        port.capture(&answer, epoch_ns);
         // A sender that is gone need not know.
         nix::unistd::write(&port.device, &answer).ok();
     }

@@ -102,6 +102,19 @@ pub enum Who {
     One(InstanceId),
 }
 
+impl std::str::FromStr for Who {
+    type Err = crate::ids::BadName;
+
+    /// A group, or an instance as `group/3`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('/') {
+            text.parse().map(Self::One)
+        } else {
+            text.parse::<crate::ids::GroupName>().map(|name| Self::Group(name.to_string()))
+        }
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -285,6 +298,12 @@ fn labels(of: &[At<Who>], groups: &[GroupSpec]) -> Vec<u32> {
     out.sort_unstable();
     out.dedup();
     out
+}
+
+/// The numbers of groups and instances in a run, ascending, each once; what the run does not have is left out.
+pub fn numbers(of: &[Who], groups: &[GroupSpec]) -> Vec<u32> {
+    let of: Vec<At<Who>> = of.iter().cloned().map(At::nowhere).collect();
+    labels(&of, groups)
 }
 
 fn choose(selection: &Selection, groups: &[GroupSpec], dice: &mut Dice, but: &[u32]) -> Vec<u32> {

@@ -12,6 +12,8 @@ pub const EVENTS_FILE: &str = "events.ndjson";
 pub const MACHINE_FILE: &str = "machine.ndjson";
 /// What the instances wrote, by group and index.
 pub const OUTPUTS_DIR: &str = "outputs";
+/// Captures of packets, `<group>-<index>.pcap`.
+pub const CAPTURES_DIR: &str = "captures";
 /// What the instances printed, by group and index.
 pub const LOGS_DIR: &str = "logs";
 /// Standard output of one instance.

@@ -296,3 +296,60 @@ fn what_hosts_use_and_what_became_of_their_packets_is_on_record() {
     stats.expect(0);
     assert!(stats.stdout.contains("CPU contention") && stats.stdout.contains("packets late"), "{}", stats.stdout);
 }
+
+/// The packets of a capture: the moment in nanoseconds, and the bytes from the IP header on.
+fn captured(path: &Path) -> Vec<(u64, Vec<u8>)> {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((word(0), word(20)), (0xa1b2_3c4d, 101), "nanoseconds, and packets that begin with IP");
+    let (mut at, mut out) = (24, Vec::new());
+    while at < bytes.len() {
+        let length = word(at + 8) as usize;
+        assert_eq!(word(at + 12) as usize, length);
+        out.push((
+            u64::from(word(at)) * 1_000_000_000 + u64::from(word(at + 4)),
+            bytes[at + 16..at + 16 + length].to_vec(),
+        ));
+        at += 16 + length;
+    }
+    out
+}
+
+#[test]
+fn captures_have_what_a_host_sent_and_received() {
+    if !has(Tool::Hosts, "captures") {
+        return;
+    }
+    let home = Home::new();
+    let plan = network();
+    let path = plan.to_str().expect("a plain path");
+    let case = ["run", path, "--case", "ping-pong", "--instances", "2", "--param", "rounds=3"];
+    let nobody = home.tg(case.into_iter().chain(["--pcap", "multi"]));
+    nobody.expect(2);
+    assert!(nobody.stderr.contains("`--pcap multi` names nobody of the run"), "{}", nobody.stderr);
+    home.tg(case.into_iter().chain(["--pcap", "single/0", "--isolation", "none"])).expect(14);
+    assert!(home.runs().is_empty());
+    home.tg(case.into_iter().chain(["--pcap", "single/0", "--isolation", "host"])).expect(0);
+    let run = home.run();
+    assert!(!run.dir.join("captures/single-1.pcap").exists());
+    let path = run.dir.join("captures/single-0.pcap");
+    let packets = captured(&path);
+    let (us, them) = ([16, 0, 0, 2], [16, 0, 0, 3]);
+    let (mut sent, mut received) = (0, 0);
+    for (ns, packet) in &packets {
+        assert!(*ns >= run.file.started_ns && *ns <= run.file.ended_ns.expect("it ended"), "{ns}");
+        if packet[0] >> 4 == 4 {
+            sent += usize::from(packet[12..16] == us && packet[16..20] == them);
+            received += usize::from(packet[12..16] == them && packet[16..20] == us);
+            // The sum over a header with its checksum is all ones.
+            let sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+            assert_eq!((sum >> 16) + (sum & 0xffff), 0xffff);
+        }
+    }
+    assert!(sent >= 6 && received >= 6, "{sent} {received}");
+    if has(Tool::Tcpdump, "captures, as tcpdump reads them") {
+        let read = Command::new("tcpdump").args(["-nn", "-v", "-r"]).arg(&path).output().expect("tcpdump runs");
+        let text = String::from_utf8_lossy(&read.stdout);
+        assert!(read.status.success() && text.contains("16.0.0.2") && !text.contains("incorrect"), "{text}");
+    }
+}
