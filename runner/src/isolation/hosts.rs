@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::SYNC_NAME;
 use crate::breaks::Breaks;
 use crate::host::{self, Handed, HostError, HostSpec, SYNC_ADDR};
-use crate::net::{AddressPlan, Network, Paths, Taken};
+use crate::net::{AddressPlan, Network, Paths, Routers, Taken};
 use crate::sidecar::{Refused, Registry, SharedHost, Sidecar};
 use crate::spawn::Folders;
 use crate::sync::{Door, Hub};
@@ -126,8 +126,13 @@ impl Hosts {
         }
         let names_file = scratch.join("hosts");
         std::fs::write(&names_file, text)?;
-        let paths = tg_model::network::lay(spec).map(|laid| Paths::new(&laid, &spec.groups));
-        let network = Arc::new(Network::start(spec.seed, paths)?);
+        let laid = tg_model::network::lay(spec);
+        let paths = laid.as_ref().map(|laid| Paths::new(laid, &spec.groups));
+        let routers = laid.as_ref().filter(|laid| !laid.routers.is_empty()).map(|laid| {
+            let (of, kinds) = laid.behind(spec.groups.iter().map(|group| (group.name.as_str(), group.count)));
+            Routers::new(of, &kinds)
+        });
+        let network = Arc::new(Network::start(spec.seed, paths, routers)?);
         let registry = Arc::default();
         let plan_dir = std::path::absolute(&spec.plan_dir)?;
         Ok(Self {

@@ -15,6 +15,7 @@ mod delay;
 mod dice;
 mod icmp;
 mod loss;
+mod nat;
 mod packet;
 mod paths;
 mod port;
@@ -23,6 +24,7 @@ mod shape;
 mod switch;
 
 pub(crate) use address::Plan as AddressPlan;
+pub(crate) use nat::Routers;
 pub(crate) use paths::Paths;
 pub(crate) use port::Rules;
 pub(crate) use shape::{Filter, Shape, Subnet};

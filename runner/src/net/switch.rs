@@ -19,6 +19,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::capture::Capture;
 use super::icmp::{self, Why};
+use super::nat::{Gone, Rewrite, Routers};
 use super::packet::{self, Cutter, HEADER, MOST};
 use super::paths::Paths;
 use super::port::{Limit, LinkCounts, Port, Rules, add};
@@ -52,6 +53,8 @@ struct Shared {
     seed: u64,
     /// The ways between hosts, if the composition says something of them.
     paths: Option<Paths>,
+    /// Who is behind a router, if anybody.
+    routers: Option<Routers>,
     began: Instant,
     table: RwLock<Table>,
     /// What was counted of hosts that are gone, and not taken yet.
@@ -83,9 +86,9 @@ struct Table {
 
 impl Network {
     /// A network without hosts.
-    pub(crate) fn start(seed: u64, paths: Option<Paths>) -> io::Result<Self> {
+    pub(crate) fn start(seed: u64, paths: Option<Paths>, routers: Option<Routers>) -> io::Result<Self> {
         let shared =
-            Arc::new(Shared { seed, paths, began: Instant::now(), table: RwLock::default(), left: Mutex::default() });
+            Arc::new(Shared { seed, paths, routers, began: Instant::now(), table: RwLock::default(), left: Mutex::default() });
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
         let mut network = Self { shared, workers: Vec::new() };
         for nth in 0..threads {
@@ -321,27 +324,46 @@ impl Mover {
             }
             return;
         }
-        let table = self.shared.table.read().unwrap_or_else(PoisonError::into_inner);
+        let shared = Arc::clone(&self.shared);
+        let table = shared.table.read().unwrap_or_else(PoisonError::into_inner);
         let breaks = table.breaks.clone();
-        if let Some(to) = table.by_address.get(&way.to).cloned() {
+        let found = table.by_address.get(&way.to).cloned();
+        let together = |to: u32| shared.routers.as_ref().is_none_or(|routers| routers.are_together(port.label, to));
+        if let Some(to) = found.clone().filter(|to| together(to.label)) {
             drop(table);
-            self.pass(port, &to, way.to, breaks.as_deref(), packet);
+            self.pass(port, &to, way.to, breaks.as_deref(), Rewrite::default(), packet);
         } else if goes_to_all(way.to) {
-            let others: Vec<_> = table.ports.values().filter(|other| other.label != port.label).cloned().collect();
+            let others = |other: &&Arc<Port>| other.label != port.label && together(other.label);
+            let others: Vec<_> = table.ports.values().filter(others).cloned().collect();
             drop(table);
             for to in others {
-                self.pass(port, &to, way.to, breaks.as_deref(), &mut packet.to_vec());
+                self.pass(port, &to, way.to, breaks.as_deref(), Rewrite::default(), &mut packet.to_vec());
             }
         } else {
+            let owner = |address| table.by_address.get(&IpAddr::V4(address)).map(|port| port.label);
+            let gone = match (&shared.routers, way.to) {
+                (Some(routers), IpAddr::V4(_)) => routers.pass(port.label, packet, shared.now_ns(), owner),
+                // Routers have no way for IPv6.
+                _ => Gone::NoHost,
+            };
+            let to = match gone {
+                Gone::To(address, rewrite) => {
+                    table.by_address.get(&IpAddr::V4(address)).cloned().map(|to| (to, rewrite))
+                }
+                Gone::Kept => return,
+                Gone::NoHost => None,
+            };
             drop(table);
-            if !is_local_chatter(way.to) {
-                refuse(port, packet, Why::NoHost);
+            match to {
+                Some((to, rewrite)) => self.pass(port, &to, way.to, breaks.as_deref(), rewrite, packet),
+                None if is_local_chatter(way.to) => {}
+                None => refuse(port, packet, Why::NoHost),
             }
         }
     }
 
     /// Does to a packet what the way between the two and the sender's rules say, and what is broken.
-    fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, breaks: Option<&Breaks>, packet: &mut [u8]) {
+    fn pass(&mut self, from: &Arc<Port>, to: &Arc<Port>, address: IpAddr, breaks: Option<&Breaks>, rewrite: Rewrite, packet: &mut [u8]) {
         let now = self.shared.now_ns();
         let keep = |packet: &[u8]| from.count(to.label, now, |it| it.filtered += packet::packets(packet));
         if breaks.is_some_and(|breaks| breaks.cut(from.label, to.label)) {
@@ -370,6 +392,7 @@ impl Mover {
                 return refuse(from, packet, Why::Prohibited);
             }
         }
+        rewrite.apply(packet);
         if shape.is_plain() {
             return hand_over(from, to, packet, now, 0);
         }
