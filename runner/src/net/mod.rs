@@ -15,6 +15,7 @@ mod delay;
 mod dice;
 mod icmp;
 mod loss;
+mod mover;
 mod nat;
 mod packet;
 mod paths;

@@ -110,13 +110,7 @@ impl Routers {
     }
 
     /// Where a packet goes that leaves the network of its sender. `owner` says who has an address inside.
-    pub(super) fn pass(
-        &self,
-        label: u32,
-        packet: &[u8],
-        now_ns: u64,
-        owner: impl Fn(Ipv4Addr) -> Option<u32>,
-    ) -> Gone {
+    pub(super) fn pass(&self, label: u32, packet: &[u8], now_ns: u64, owner: impl Fn(Ipv4Addr) -> Option<u32>) -> Gone {
         let Some(flow) = flow(packet) else { return Gone::Kept };
         let mut rewrite = Rewrite::default();
         let mut from = flow.from;
@@ -264,7 +258,12 @@ impl Rewrite {
         let sum_at = sum_at.filter(|at| ip.len() >= at + 2);
         for (address_at, end, port_at) in [(12, self.from, 0), (16, self.to, 2)] {
             let Some((address, port)) = end else { continue };
-            change(ip, address_at, &address.octets(), &[(Some(10), true), (sum_at.filter(|_| protocol != ICMP), !partial)]);
+            change(
+                ip,
+                address_at,
+                &address.octets(),
+                &[(Some(10), true), (sum_at.filter(|_| protocol != ICMP), !partial)],
+            );
             let port_at = if protocol == ICMP { 4 } else { port_at };
             change(ip, transport + port_at, &port.to_be_bytes(), &[(sum_at.filter(|_| !partial), true)]);
         }

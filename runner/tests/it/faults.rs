@@ -151,10 +151,11 @@ async fn what_was_told_before_a_restart_counts() {
     let Some(toml::Value::Array(command)) = config.get_mut("command") else { panic!("a command") };
     let script = command[2].as_str().expect("a script").replace("exec sleep", &format!("{told} exec sleep"));
     // Only once it has told it does it say that it is up.
-    command[2] = toml::Value::String(script.replace(&UP.replace("\"a\"", "\"single\""), "").replace(
-        "exec sleep",
-        &format!("{} exec sleep", UP.replace("\"a\"", "\"single\"")),
-    ));
+    command[2] = toml::Value::String(
+        script
+            .replace(&UP.replace("\"a\"", "\"single\""), "")
+            .replace("exec sleep", &format!("{} exec sleep", UP.replace("\"a\"", "\"single\""))),
+    );
     assert_eq!(bench.run().await.outcome().0, Outcome::Failed);
 }
 

@@ -203,7 +203,8 @@ fn routers_map_and_filter_as_the_composition_asks() {
     let show = home.tg(["runs", "show", "latest"]);
     assert!(show.stdout.contains("inside behind routers of their own (symmetric)"), "{}", show.stdout);
     // The plan is no yes-man.
-    let wrong = text.replace("nat = \"{{ or .Env.NAT \"port-restricted\" }}\"\n\n[[groups]]", "nat = \"symmetric\"\n\n[[groups]]");
+    let wrong = text
+        .replace("nat = \"{{ or .Env.NAT \"port-restricted\" }}\"\n\n[[groups]]", "nat = \"symmetric\"\n\n[[groups]]");
     let wrong = wrong.replace("plan = \"network\"", &format!("plan = \"{}\"", network().display()));
     let path = home.file("routers.toml", &wrong);
     let failed = home.tg(["run", path.to_str().expect("a plain path"), "--isolation", "host"]);

@@ -7,9 +7,9 @@
 mod asked;
 #[cfg(feature = "plans")]
 mod figures;
+mod routers;
 #[cfg(feature = "plans")]
 mod topology;
-mod routers;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 pub use asked::{Behind, Between, Matrix, MatrixProblem, Network, Regions, Topology, lay};
 #[cfg(feature = "plans")]
 pub use figures::{FIGURES, Figures};
+pub use routers::{LaidRouter, Nat};
 #[cfg(feature = "plans")]
 pub use topology::Kind as TopologyKind;
-pub use routers::{LaidRouter, Nat};
 pub use ways::Ways;
 
 use crate::ids::GroupName;

@@ -85,12 +85,10 @@ mod tests {
 
     #[test]
     fn each_is_behind_the_last_router_that_names_it() {
-        let router = |of: &[&str], nat, shared| LaidRouter { of: of.iter().map(|&s| s.to_owned()).collect(), nat, shared };
+        let router =
+            |of: &[&str], nat, shared| LaidRouter { of: of.iter().map(|&s| s.to_owned()).collect(), nat, shared };
         let laid = Laid {
-            routers: vec![
-                router(&["a"], Nat::FullCone, true),
-                router(&["a/1", "b"], Nat::Symmetric, false),
-            ],
+            routers: vec![router(&["a"], Nat::FullCone, true), router(&["a/1", "b"], Nat::Symmetric, false)],
             ..Laid::default()
         };
         let (of, kinds) = laid.behind([("a", 3), ("b", 2), ("c", 1)]);
