@@ -4,6 +4,8 @@
 //! its slowest, in the worst case all of them. So only percentiles up to 1 − s are surely the plan's; those above may
 //! be the machine's. Where no operations were recorded, s is the share of the instances' time.
 
+use std::fmt::Write as _;
+
 use polars::prelude::{Expr, IntoLazy as _, LazyFrame, PolarsResult, col, len, lit};
 use tg_model::table::{HOST, LINKS, QUERIES, RESOURCES, Table as Stored};
 
@@ -64,7 +66,8 @@ pub(super) fn tell(screen: &Screen<'_>, facts: &mut Facts, report: &mut Report) 
             sampled.late, sampled.links
         );
         if let Some(waited) = sampled.tg_wait_ratio.filter(|waited| *waited >= tg_model::machine::STARVED_RATIO) {
-            text.push_str(&format!(": the network itself waited for a processor {:.0} % of the time", waited * 100.0));
+            // Writing to a text does not fail.
+            write!(text, ": the network itself waited for a processor {:.0} % of the time", waited * 100.0).ok();
         }
         report.note(Tone::Warn, text);
     }
@@ -171,7 +174,7 @@ fn doubt(screen: &Screen<'_>, starved: f64, report: &mut Report) -> Result<(), A
     if !worst.is_empty() {
         let words: Vec<String> = worst.iter().take(MOST).map(|kind| kind.words()).collect();
         let more = if worst.len() > MOST { ", …" } else { "" };
-        text.push_str(&format!("; not to be trusted: {}{more}", words.join(", ")));
+        write!(text, "; not to be trusted: {}{more}", words.join(", ")).ok();
     }
     report.note(tone(!worst.is_empty()), text);
     Ok(())

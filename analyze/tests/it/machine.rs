@@ -18,7 +18,7 @@ fn ask(written: &Written) -> Report {
 fn fact<'a>(report: &'a Report, key: &str) -> Option<(&'a Cell, &'a str)> {
     let facts = report.sections.iter().find_map(|section| match section {
         Section::Facts(facts) => Some(&facts.facts),
-        _ => None,
+        Section::Table(_) => None,
     });
     let found = facts.unwrap().iter().find(|fact| fact.key == key)?;
     Some((&found.value, found.remark.as_deref().unwrap_or_default()))

@@ -102,7 +102,7 @@ fn numbers(dir: &str) -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Reads `/proc/PID/stat` (proc_pid_stat(5)). The name in it may hold anything, parentheses included.
+/// Reads `/proc/PID/stat` (`proc_pid_stat(5)`). The name in it may hold anything, parentheses included.
 fn stat(text: &str) -> Option<Stat> {
     let (pid, _) = text.split_once(' ')?;
     let (_, rest) = text.rsplit_once(')')?;
@@ -126,7 +126,7 @@ fn turns(text: &str) -> Option<Turns> {
     Some([fields.next()??, fields.next()??, fields.next()??])
 }
 
-/// `/proc/stat` counts in ticks of a hundredth of a second (proc_stat(5)).
+/// `/proc/stat` counts in ticks of a hundredth of a second (`proc_stat(5)`).
 const TICK_NS: u64 = 10_000_000;
 
 fn processors(text: &str) -> Option<[u64; 3]> {

@@ -267,13 +267,11 @@ impl Mover {
         }
         let mut leaves = now;
         if shape.bandwidth_bits_per_s > 0 {
-            match sending.queue(limit).leaves(now, (packet.len() - HEADER) as u64, shape) {
-                Some(at) => leaves = at,
-                None => {
-                    sending.counts(to.label, now).queue_drops += packet::packets(&packet);
-                    return;
-                }
-            }
+            let Some(at) = sending.queue(limit).leaves(now, (packet.len() - HEADER) as u64, shape) else {
+                sending.counts(to.label, now).queue_drops += packet::packets(&packet);
+                return;
+            };
+            leaves = at;
         }
         drop(sending);
         let delay = if overtakes { 0 } else { delay };

@@ -151,7 +151,8 @@ impl Network {
         let mut ports: Vec<_> = table.ports.values().cloned().collect();
         drop(table);
         // Whose turn it is first changes, so that none is always last.
-        let first = self.shared.now_ns() as usize % ports.len().max(1);
+        let turn = usize::try_from(self.shared.now_ns() >> 10).unwrap_or_default();
+        let first = turn % ports.len().max(1);
         ports.rotate_left(first);
         for port in ports {
             let counted = port.sending().take_counts(most - taken.len(), self.shared.now_ns());
