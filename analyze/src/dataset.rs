@@ -6,12 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{
-    CloudScheme, DataFrame, LazyFrame, PlRefPath, PolarsError, PolarsResult, ScanArgsParquet, cloud::CloudOptions,
+    CloudScheme, DataFrame, DataType, Expr, LazyFrame, NULL, PlRefPath, PolarsError, PolarsResult, ScanArgsParquet,
+    cloud::CloudOptions, lit,
 };
 use serde::Deserialize;
 use tg_model::layout::DATASET_FILE;
 use tg_model::run::Format;
-use tg_model::table::{DATASET_FORMAT, Table};
+use tg_model::table::{Column, DATASET_FORMAT, Kind, Table};
 
 use crate::error::AnalyzeError;
 
@@ -20,6 +21,8 @@ use crate::error::AnalyzeError;
 pub struct Dataset {
     dir: PathBuf,
     tg_version: Option<String>,
+    /// Whether it was written before tables had all columns that they have now.
+    is_older: bool,
     store: Option<Store>,
 }
 
@@ -50,9 +53,23 @@ struct DescribedPart {
     file: String,
 }
 
+/// The rows with the columns that the table got later: nothing is known of these.
+fn filled(mut rows: LazyFrame, table: &Table) -> PolarsResult<LazyFrame> {
+    let known = rows.collect_schema()?;
+    let is_new = |column: &&Column| column.nullable && !known.contains(column.name);
+    let nothing = |column: &Column| match column.kind {
+        Kind::Bool => lit(NULL).cast(DataType::Boolean).alias(column.name),
+        Kind::Text => lit(NULL).cast(DataType::String).alias(column.name),
+        _ => lit(NULL).cast(DataType::Int64).alias(column.name),
+    };
+    let new: Vec<Expr> = table.columns.iter().filter(is_new).map(nothing).collect();
+    Ok(if new.is_empty() { rows } else { rows.with_columns(new) })
+}
+
 impl Description {
     /// Reads it, and refuses a format that this build does not read.
-    fn read(text: &[u8], dir: &Path) -> Result<Self, AnalyzeError> {
+    /// Gives whether the format is an older one, too.
+    fn read(text: &[u8], dir: &Path) -> Result<(Self, bool), AnalyzeError> {
         let path = || dir.join(DATASET_FILE);
         // The format before anything else: the rest may be of another shape.
         #[derive(Deserialize)]
@@ -64,7 +81,8 @@ impl Description {
         if !DATASET_FORMAT.reads(head.format) {
             return Err(AnalyzeError::Format { dir: dir.to_owned(), found: head.format });
         }
-        serde_json::from_slice(text).map_err(wrong)
+        let description = serde_json::from_slice(text).map_err(wrong)?;
+        Ok((description, head.format.minor < DATASET_FORMAT.minor))
     }
 }
 
@@ -79,8 +97,8 @@ impl Dataset {
             }
             Err(source) => return Err(AnalyzeError::File { path, source }),
         };
-        let description = Description::read(&text, dir)?;
-        Ok(Self { dir: dir.to_owned(), tg_version: description.tg_version, store: None })
+        let (description, is_older) = Description::read(&text, dir)?;
+        Ok(Self { dir: dir.to_owned(), tg_version: description.tg_version, is_older, store: None })
     }
 
     /// A dataset in an object store, where its tables are read in place: only the columns that are asked for, and of
@@ -90,13 +108,13 @@ impl Dataset {
     /// store is reached, by the names that the crate `object_store` has for them, such as `aws_endpoint`.
     pub fn in_store(url: &str, description: &[u8], options: &[(String, String)]) -> Result<Self, AnalyzeError> {
         let dir = PathBuf::from(url);
-        let description = Description::read(description, &dir)?;
+        let (description, is_older) = Description::read(description, &dir)?;
         let names = |table: DescribedTable| table.parts.into_iter().map(|part| part.file).collect();
         let parts = description.tables.into_iter().map(|(name, table)| (name, names(table))).collect();
         let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = CloudOptions::from_untyped_config(Some(CloudScheme::S3), options)
             .map_err(|source| AnalyzeError::Store { url: url.to_owned(), source })?;
-        Ok(Self { dir, tg_version: description.tg_version, store: Some(Store { options, parts }) })
+        Ok(Self { dir, tg_version: description.tg_version, is_older, store: Some(Store { options, parts }) })
     }
 
     /// The dataset's folder, or the address that stands for it in an object store.
@@ -126,7 +144,8 @@ impl Dataset {
         let scan = || -> PolarsResult<LazyFrame> {
             let paths: Vec<PlRefPath> =
                 parts.iter().map(|path| PlRefPath::try_from_path(path)).collect::<PolarsResult<_>>()?;
-            LazyFrame::scan_parquet_files(paths.into(), args)
+            let rows = LazyFrame::scan_parquet_files(paths.into(), args)?;
+            if self.is_older { filled(rows, table) } else { Ok(rows) }
         };
         scan().map(Some).map_err(|source| self.unreadable(table, source))
     }

@@ -52,7 +52,7 @@ pub enum Sort {
 
 /// The columns of an operation that is listed. The last three are there where scores are asked for. A condition may name
 /// others too: of the table, of the instance, and of the run.
-pub const COLUMNS: [(&str, Kind); 27] = [
+pub const COLUMNS: [(&str, Kind); 28] = [
     ("query", Kind::Number),
     ("lookup", Kind::Text),
     ("instance", Kind::Text),
@@ -77,6 +77,7 @@ pub const COLUMNS: [(&str, Kind); 27] = [
     ("unreachable", Kind::Number),
     ("peers_heard", Kind::Number),
     ("total_hops", Kind::Number),
+    ("starved", Kind::Text),
     ("recall_alive", Kind::Number),
     ("recall_all", Kind::Number),
     ("displacement_alive", Kind::Number),
@@ -84,9 +85,9 @@ pub const COLUMNS: [(&str, Kind); 27] = [
 
 /// Scores stand at the end of the columns.
 const SCORES: usize = 3;
-const TEXTS: [&str; 7] = ["lookup", "op", "tag", "key_group", "target", "status", "term_reason"];
+const TEXTS: [&str; 8] = ["lookup", "op", "tag", "key_group", "target", "status", "term_reason", "starved"];
 /// What people see.
-const SHOWN: [(&str, &str); 13] = [
+const SHOWN: [(&str, &str); 14] = [
     ("query", "query"),
     ("instance", "instance"),
     ("op", "operation"),
@@ -99,6 +100,7 @@ const SHOWN: [(&str, &str); 13] = [
     ("dial_failures", "failed dials"),
     ("unreachable", "unreachable"),
     ("total_hops", "hops"),
+    ("starved", "starved"),
     ("recall_alive", "recall"),
 ];
 
@@ -232,14 +234,17 @@ fn add_scores(scores: &DataFrame, rows: &mut [Row]) -> PolarsResult<()> {
 
 fn table(rows: &[Row], scored: bool) -> Table {
     let names = &COLUMNS[..COLUMNS.len() - if scored { 0 } else { SCORES }];
+    let starved = rows.iter().any(|row| row[at("starved")] == Own::Text("true".to_owned()));
     let columns = names
         .iter()
         .map(|(name, _)| match SHOWN.iter().find(|(shown, _)| shown == name) {
             Some((_, title)) if matches!(*name, "query" | "instance" | "op" | "status" | "duration_ns") => {
                 Column::new(name, title)
             }
-            Some((_, title)) => Column::when_used(name, title),
-            None => Column::hidden(name),
+            Some((_, title)) if *name != "starved" => Column::when_used(name, title),
+            // That none did need not be said of each.
+            Some((_, title)) if starved => Column::new(name, title),
+            Some(_) | None => Column::hidden(name),
         })
         .collect();
     let mut table = Table::new("queries", "", columns);
@@ -255,6 +260,7 @@ fn table(rows: &[Row], scored: bool) -> Table {
                 };
                 Cell::Word(text.clone(), tone)
             }
+            Own::Text(text) if *name == "starved" => Cell::Flag(text == "true"),
             Own::Text(text) => Cell::Text(text.clone()),
             Own::Number(number) if name.ends_with("_ns") => Cell::Number(*number, Unit::Nanos),
             Own::Number(number) if name.starts_with("recall") => Cell::ratio(*number),

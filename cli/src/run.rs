@@ -84,6 +84,10 @@ pub(crate) struct Args {
     /// Whether each instance gets a host of its own, with a network between them that plans can shape.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub(crate) isolation: IsolationArg,
+    /// Capture what instances send and receive on their network, into `captures` in the run's folder: all of a group,
+    /// or one of them.
+    #[arg(long, value_name = "GROUP[/N]")]
+    pub(crate) pcap: Vec<tg_model::fault::Who>,
     #[command(flatten)]
     pub(crate) cluster: ClusterRunArgs,
     /// Make archive and dataset of each run right after it.
@@ -188,6 +192,7 @@ impl Series {
 /// Builds, runs and, if asked, collects.
 pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failure> {
     let specs = wanted(args, context)?;
+    captured(&specs, &args.pcap)?;
     check_needs(&specs, args)?;
     let mut maker = Maker::new(args, context)?;
     let artifacts = maker.build(&specs).await?;
@@ -220,13 +225,38 @@ pub(crate) fn probe_hosts() -> Result<(), String> {
     }
 }
 
+/// Refuses captures of whom no run has, and on a cluster, whose network is not ours.
+fn captured(specs: &[tg_model::RunSpec], pcap: &[tg_model::fault::Who]) -> Result<(), Failure> {
+    for who in pcap {
+        let one = std::slice::from_ref(who);
+        if specs.iter().all(|spec| tg_model::fault::numbers(one, &spec.groups).is_empty()) {
+            let groups: std::collections::BTreeSet<String> = specs
+                .iter()
+                .flat_map(|spec| &spec.groups)
+                .map(|group| format!("`{}` of {}", group.name, group.count))
+                .collect();
+            let groups: Vec<String> = groups.into_iter().collect();
+            return Err(Failure::new(Exit::Usage, format!("`--pcap {who}` names nobody of the run"))
+                .hint(format!("there are {}", groups.join(", "))));
+        }
+    }
+    match specs.iter().find(|spec| spec.backend != "local:exec") {
+        Some(spec) if !pcap.is_empty() => Err(Failure::new(
+            Exit::Usage,
+            format!("`--pcap` captures a network of tg's own, and `{}` has another", spec.backend),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what needs hosts that cannot be had, before minutes go into a build.
 fn check_needs(specs: &[tg_model::RunSpec], args: &Args) -> Result<(), Failure> {
     // All come from one composition: what the largest can have, the others can.
     let Some(largest) = specs.iter().max_by_key(|spec| spec.instances()) else { return Ok(()) };
     let dir = tempfile::tempdir()
         .map_err(|error| Failure::new(Exit::Environment, "cannot make a folder for temporary files").cause(&error))?;
-    let checked = tg_runner::check_needs(largest, args.isolation.into(), launcher().as_deref(), dir.path());
+    let (isolation, launcher) = (args.isolation.into(), launcher());
+    let checked = tg_runner::check_needs(largest, isolation, launcher.as_deref(), &args.pcap, dir.path());
     checked.map_err(|error| Failure::from_error(error.exit(), &error).maybe_hint(error.hint()))
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::cancel::{Asked, Cancel};
 use crate::clock::{Clock, ns};
 use crate::drain::FoundBy;
-use crate::faults::Faults;
+use crate::faults::{self, Faults, Reply};
 use crate::instance::{Began, End};
 use crate::isolation::Refused;
 use crate::scan::Found;
@@ -178,6 +178,7 @@ impl Dispatcher {
             }
             // What is due at once is done before anything else happens.
             self.faults.go_on(Instant::now(), &mut self.state);
+            self.reply();
             self.tell();
             let listening = self.outlet.waiting.len() < MAX_WAITING_EVENTS;
             let far = Instant::now() + Duration::from_hours(1);
@@ -248,7 +249,26 @@ impl Dispatcher {
         if let Seen::BarrierReached { state, .. } = &seen {
             self.faults.barrier(Instant::now(), &short_state(state));
         }
+        if let Seen::Published { from, topic, payload, .. } = &seen
+            && topic.ends_with(faults::TOPIC)
+        {
+            if let Err(why) = self.faults.requested(payload, Instant::now()) {
+                self.state.fault_refused(*from, &why);
+            }
+            return;
+        }
         self.state.seen(seen);
+    }
+
+    /// Tells those who asked for faults what came of it.
+    fn reply(&mut self) {
+        for Reply { state, refused } in self.faults.replies() {
+            let state = format!("{}states:{state}", self.prefix);
+            match refused {
+                None => drop(self.hub.signal(&state)),
+                Some(why) => self.hub.fail(&state, &why),
+            }
+        }
     }
 
     /// Tells the instances to stop; never takes back what was asked before.

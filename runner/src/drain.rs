@@ -39,6 +39,14 @@ pub(crate) struct Drained {
     pub(crate) panic: Option<String>,
 }
 
+impl Drained {
+    /// Takes what it printed after it began again.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.claims.add(later.claims);
+        self.panic = self.panic.take().or(later.panic);
+    }
+}
+
 /// What was found, and in the output of which instance.
 pub(crate) type FoundBy = (u32, Found);
 

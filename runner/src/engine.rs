@@ -1,11 +1,12 @@
 //! A run from its description to its verdict: puts the parts together and takes them apart again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tg_model::event::EventKind;
+use tg_model::fault::Who;
 use tg_model::outcome::Verdict;
 use tg_model::run::{RunGroup, Series};
 use tg_model::sync::key_prefix;
@@ -21,10 +22,11 @@ use crate::dispatch::{Barriers, Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::instance::{self, MAX_ORDERS, Order, Planned, Shared};
 use crate::isolation::{self, Decided, Hosts, Isolation};
 use crate::keeper::{self, Keeper, Kept};
+use crate::machine::{Machine, Watched};
 use crate::state::State;
 use crate::store::{EventLog, RunFolder};
 use crate::sync::{Hub, Limits, TopicFilter, raise_open_files};
@@ -66,6 +68,8 @@ pub struct RunOptions {
     pub isolation: Isolation,
     /// Whether a run on a cluster waits for nodes that an autoscaler may bring.
     pub wait_for_capacity: bool,
+    /// Whose packets are captured, into `captures` in the run's folder: groups, and single instances.
+    pub pcap: Vec<Who>,
     /// The command of a process that calls [`crate::enter_host`] and does nothing else.
     pub launcher: Option<Vec<std::ffi::OsString>>,
 }
@@ -88,6 +92,7 @@ impl RunOptions {
             keeper: None,
             isolation: Isolation::None,
             wait_for_capacity: false,
+            pcap: Vec::new(),
             launcher: None,
         }
     }
@@ -148,7 +153,7 @@ impl Run {
             options.run.as_str().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         let scratch = keeper::scratch_dir(&options.run);
         let decided = decide(spec, options, &scratch).await.inspect_err(|_| discard(&scratch))?;
-        needs_met(spec, &decided).inspect_err(|_| discard(&scratch))?;
+        needs_met(spec, &decided, &options.pcap).inspect_err(|_| discard(&scratch))?;
         let bound = match &decided {
             Decided::Hosts { .. } => addresses::none(&hub, instances).await,
             Decided::Plain(_) => addresses::bind(&hub, instances, hint).await,
@@ -184,13 +189,14 @@ impl Run {
         let (hosts, plain_because) = match decided {
             Decided::Plain(why) => (None, why),
             Decided::Hosts { launcher } => {
-                let hosts = Hosts::new(launcher, spec, &scratch, hub.clone(), bound.server.door(), &prefix);
+                let captures = captures(spec, &options.pcap, folder.path())?;
+                let hosts = Hosts::new(launcher, spec, &scratch, hub.clone(), bound.server.door(), &prefix, captures);
                 (Some(hosts.map_err(|source| RunError::Scratch { path: scratch.clone(), source })?), None)
             }
         };
         // Where there is a sidecar, it hears these; else the run tells the truth about them.
         let network = if hosts.is_some() { Vec::new() } else { vec![":topics:network:".to_owned()] };
-        let topics = TopicFilter { suffixes: vec![":run_events".to_owned()], parts: network };
+        let topics = TopicFilter { suffixes: vec![":run_events".to_owned(), faults::TOPIC.to_owned()], parts: network };
         let watch = hub.watch(&prefix, topics);
         let (found_to, found) = mpsc::channel(256);
         let (began_to, began) = mpsc::channel(64);
@@ -204,6 +210,7 @@ impl Run {
         // A run that was cancelled before it began starts nothing.
         let (stop, stopped) = watch::channel(*cancel.subscribe().borrow());
         let shared = Arc::new(Shared {
+            clock,
             run_dir: folder.path().to_owned(),
             scratch: scratch.clone(),
             common,
@@ -213,6 +220,7 @@ impl Run {
             stop: stopped,
             kept,
             jobs: drain.jobs(),
+            watched: Watched::default(),
             hosts,
         });
 
@@ -236,8 +244,9 @@ impl Run {
             state.run_note("untested-platform", "plain processes only, and tg is not tested on this system");
         }
 
+        let machine = Machine::start(Arc::clone(&shared), state.ids().cloned().collect(), folder.path());
         let (orders, ordered) = (0..spec.instances()).map(|_| mpsc::channel(MAX_ORDERS)).unzip();
-        let faults = Faults::new(tg_model::fault::draw(spec), orders, Arc::clone(&shared));
+        let faults = Faults::new(spec, orders, Arc::clone(&shared));
         let (tasks, labels) = spawn_all(&state, spec, artifacts, &shared, &bound.hosts, ordered, &began_to);
         drop(began_to);
         let mut inputs = Inputs { began, found, tasks, labels, watch, refused };
@@ -256,6 +265,10 @@ impl Run {
         dispatcher.run(&mut inputs, cancel).await;
         drop(inputs);
         dispatcher.faults.finish(&mut dispatcher.state);
+        if let Err(error) = sampled(machine).await {
+            let text = format!("what the machine did to the run is not known to its end: {error}");
+            dispatcher.state.run_note("machine-not-sampled", text);
+        }
 
         // Nothing of the run is left but what left its process group; where that can be found, it is ended.
         let strays = keeper_strays(&options.run).await;
@@ -299,18 +312,19 @@ async fn decide(spec: &RunSpec, options: &RunOptions, scratch: &Path) -> Result<
 }
 
 /// Whether what the composition asks for can be done without hosts, where there are none.
-fn needs_met(spec: &RunSpec, decided: &Decided) -> Result<(), RunError> {
+fn needs_met(spec: &RunSpec, decided: &Decided, pcap: &[Who]) -> Result<(), RunError> {
     let Decided::Plain(why) = decided else { return Ok(()) };
-    let Some(what) = needs_hosts(spec) else { return Ok(()) };
+    let Some(what) = needs_hosts(spec, pcap) else { return Ok(()) };
     let why = why.clone().unwrap_or_else(|| "this run has plain processes".to_owned());
     Err(RunError::NeedsHosts { what, why })
 }
 
 /// What of the composition needs hosts, if anything.
-fn needs_hosts(spec: &RunSpec) -> Option<String> {
+fn needs_hosts(spec: &RunSpec, pcap: &[Who]) -> Option<String> {
     let fault = spec.faults.iter().find(|fault| fault.action.needs_hosts());
     let fault = fault.map(|fault| format!("the fault `{}`", fault.action.word()));
-    spec.network.is_some().then(|| "`[network]`".to_owned()).or(fault)
+    let pcap = (!pcap.is_empty()).then(|| "`--pcap`".to_owned());
+    spec.network.is_some().then(|| "`[network]`".to_owned()).or(fault).or(pcap)
 }
 
 /// Refuses a run whose composition needs hosts where there would be none, before anything is built for it.
@@ -320,14 +334,28 @@ pub fn check_needs(
     spec: &RunSpec,
     isolation: Isolation,
     launcher: Option<&[std::ffi::OsString]>,
+    pcap: &[Who],
     dir: &Path,
 ) -> Result<(), RunError> {
     // A backend that is not known is told of later, and a cluster refuses for reasons of its own.
-    if spec.backend != "local:exec" || needs_hosts(spec).is_none() {
+    if spec.backend != "local:exec" || needs_hosts(spec, pcap).is_none() {
         return Ok(());
     }
     let decided = isolation::decide(isolation, launcher, spec, dir).map_err(RunError::Isolation)?;
-    needs_met(spec, &decided)
+    needs_met(spec, &decided, pcap)
+}
+
+/// The files for captures, by the instances' numbers. Makes their folder.
+fn captures(spec: &RunSpec, pcap: &[Who], run_dir: &Path) -> Result<BTreeMap<u32, PathBuf>, RunError> {
+    let labels = tg_model::fault::numbers(pcap, &spec.groups);
+    let dir = run_dir.join(tg_model::layout::CAPTURES_DIR);
+    if !labels.is_empty() {
+        std::fs::create_dir_all(&dir).map_err(|source| RunError::Scratch { path: dir.clone(), source })?;
+    }
+    let ids =
+        spec.groups.iter().flat_map(|group| (0..group.count).map(move |index| format!("{}-{index}.pcap", group.name)));
+    let named = (0..).zip(ids).filter(|(label, _)| labels.contains(label));
+    Ok(named.map(|(label, name)| (label, dir.join(name))).collect())
 }
 
 /// Removes what a run that does not begin has made; what cannot be removed is in a folder of temporary files.
@@ -400,11 +428,17 @@ fn spawn_all(
     let mut labels = HashMap::new();
     let each = (0..).zip(state.ids()).zip(groups).zip(hosts).zip(orders);
     for ((((label, id), (group, artifact)), host), orders) in each {
-        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone(), orders };
+        let planned = Planned { label, id: id.clone(), group, artifact, sync_host: host.clone(), orders: Some(orders) };
         let task = tasks.spawn(instance::run(Arc::clone(shared), planned, began.clone()));
         labels.insert(task.id(), label);
     }
     (tasks, labels)
+}
+
+/// Ends the sampling of the machine.
+async fn sampled(machine: std::io::Result<Machine>) -> std::io::Result<()> {
+    let machine = machine?;
+    tokio::task::spawn_blocking(move || machine.finish()).await.map_err(std::io::Error::other)?
 }
 
 async fn keeper_strays(run: &RunId) -> usize {

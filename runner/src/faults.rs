@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tg_model::RunSpec;
 use tg_model::event::EventKind;
-use tg_model::fault::{Action, Drawn, Trigger};
+use tg_model::fault::{Action, Drawn, Requested, Trigger};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -25,10 +26,28 @@ enum Phase {
     Done,
 }
 
+/// The topic on which an instance asks for a fault.
+pub(crate) const TOPIC: &str = ":topics:tg-faults";
+/// A run takes so many faults that its plan asks for.
+const MOST_REQUESTED: usize = 10_000;
+
+/// What is to be said at a state at which somebody waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// The state's name, without the run's prefix.
+    pub(crate) state: String,
+    /// Why it will not be reached, if it will not.
+    pub(crate) refused: Option<String>,
+}
+
 /// The faults of a run.
 #[derive(Debug)]
 pub(crate) struct Faults {
+    spec: Option<Arc<RunSpec>>,
     list: Vec<(Drawn, Phase)>,
+    /// The states to signal once a fault has begun, by its place.
+    callbacks: BTreeMap<usize, String>,
+    replies: Vec<Reply>,
     orders: Vec<mpsc::Sender<Order>>,
     /// Absent where there are no faults.
     shared: Option<Arc<Shared>>,
@@ -41,20 +60,74 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// `orders` go to the instances, by their numbers.
-    pub(crate) fn new(faults: Vec<Drawn>, orders: Vec<mpsc::Sender<Order>>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(spec: &RunSpec, orders: Vec<mpsc::Sender<Order>>, shared: Arc<Shared>) -> Self {
+        let faults = tg_model::fault::draw(spec);
         let stages = faults.iter().filter_map(|fault| match &fault.trigger {
             Trigger::Stage(stage) => Some((stage.clone(), BTreeSet::new())),
             Trigger::Start | Trigger::Barrier(_) => None,
         });
         let stages = stages.collect();
         let list = faults.into_iter().map(|fault| (fault, Phase::Waiting)).collect();
-        Self { list, orders, shared: Some(shared), breaks: Breaks::default(), begun: false, stages, look: false }
+        let spec = Some(Arc::new(spec.clone()));
+        Self { spec, list, orders, shared: Some(shared), stages, ..Self::none() }
     }
 
     /// For a run without any.
     pub(crate) fn none() -> Self {
-        let (list, orders, stages) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { list, orders, shared: None, breaks: Breaks::default(), begun: false, stages, look: false }
+        Self {
+            spec: None,
+            list: Vec::new(),
+            callbacks: BTreeMap::new(),
+            replies: Vec::new(),
+            orders: Vec::new(),
+            shared: None,
+            breaks: Breaks::default(),
+            begun: false,
+            stages: BTreeMap::new(),
+            look: false,
+        }
+    }
+
+    /// An instance asks for a fault. What cannot be done is refused where its author waits; gives the reason, too.
+    pub(crate) fn requested(&mut self, payload: &str, now: Instant) -> Result<(), String> {
+        let Some(spec) = self.spec.clone() else { return Ok(()) };
+        let before: Vec<&Drawn> = self.list.iter().map(|(fault, _)| fault).collect();
+        let refused = |state: Option<String>, why: String| (state, why);
+        let asked = if before.len() >= spec.faults.len() + MOST_REQUESTED {
+            Err(refused(None, format!("a run takes {MOST_REQUESTED} faults that its plan asks for")))
+        } else {
+            tg_model::fault::request(payload, &spec, &before).map_err(|bad| refused(bad.callback_state, bad.why))
+        };
+        let asked = asked.and_then(|asked| {
+            let has_hosts = self.shared.as_ref().is_some_and(|shared| shared.hosts.is_some());
+            if has_hosts || !asked.drawn.action.needs_hosts() {
+                return Ok(asked);
+            }
+            let why = format!("`{}` needs a host of its own for each instance", asked.drawn.action.word());
+            Err(refused(asked.callback_state, why))
+        });
+        match asked {
+            Ok(Requested { drawn, callback_state }) => {
+                if let Trigger::Stage(stage) = &drawn.trigger {
+                    self.stages.entry(stage.clone()).or_default();
+                }
+                let at_once = drawn.trigger == Trigger::Start && self.begun;
+                let phase = if at_once { Phase::Due(now + drawn.delay) } else { Phase::Waiting };
+                self.callbacks.extend(callback_state.map(|state| (self.list.len(), state)));
+                self.list.push((drawn, phase));
+                Ok(())
+            }
+            Err((state, why)) => {
+                let refused = Some(format!("the fault was not brought about: {why}"));
+                self.replies.extend(state.map(|state| Reply { state, refused }));
+                Err(why)
+            }
+        }
+    }
+
+    /// What is to be said to those who asked for faults.
+    pub(crate) fn replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.replies)
     }
 
     fn trigger(&mut self, now: Instant, is_it: impl Fn(&Trigger) -> bool) {
@@ -136,6 +209,7 @@ impl Faults {
             Action::Kill(_) => self.order(&hit, Order::Kill),
             Action::Pause(_) => self.order(&hit, Order::Pause),
             Action::Resume(_) => self.order(&hit, Order::Resume),
+            Action::Restart(_) => self.order(&hit, Order::Halt),
             Action::Partition(_) => {
                 let most = fault.hit.iter().map(|(label, _)| *label as usize + 1).max().unwrap_or(0);
                 let mut sides = vec![None; most];
@@ -159,11 +233,15 @@ impl Faults {
         self.list[number].1 = fault.lasts.map_or(Phase::Done, |lasts| Phase::On(now + lasts));
         let healed: Vec<usize> = match &fault.action {
             Action::Heal => self.partitions_on().collect(),
-            Action::Kill(_) | Action::Pause(_) | Action::Resume(_) | Action::Partition(_) | Action::Degrade { .. } => {
-                Vec::new()
-            }
+            Action::Kill(_)
+            | Action::Pause(_)
+            | Action::Resume(_)
+            | Action::Restart(_)
+            | Action::Partition(_)
+            | Action::Degrade { .. } => Vec::new(),
         };
         state.fault_began(label, fault.action.word(), &hit, text);
+        self.replies.extend(self.callbacks.remove(&number).map(|state| Reply { state, refused: None }));
         for healed in healed {
             self.list[healed].1 = Phase::Done;
             state.told.push_back(EventKind::FaultEnded { fault: number_of(healed) });
@@ -193,6 +271,10 @@ impl Faults {
             Action::Pause(_) => {
                 let hit = fault.hit.clone();
                 self.order(&hit, Order::Resume);
+            }
+            Action::Restart(_) => {
+                let hit = fault.hit.clone();
+                self.order(&hit, Order::Begin);
             }
             Action::Partition(_) => self.breaks.partitions.retain(|(other, _)| *other != label),
             Action::Degrade { .. } => self.breaks.degraded.retain(|other| other.fault != label),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -18,15 +18,18 @@ use tokio::time::timeout;
 
 use crate::build::Artifact;
 use crate::cancel::Asked;
+use crate::clock::Clock;
 use crate::drain::{Drained, Job};
 use crate::environment::Common;
-use crate::isolation::{Hosts, SharedHost};
+use crate::isolation::{Host, Hosts, SharedHost};
 use crate::keeper::Kept;
+use crate::machine::Watched;
 use crate::spawn::{self, Folders, Place, StartError, Started};
 
 /// What all instances of a run share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) clock: Clock,
     pub(crate) run_dir: PathBuf,
     pub(crate) scratch: PathBuf,
     pub(crate) common: Common,
@@ -38,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) stop: watch::Receiver<Asked>,
     pub(crate) kept: Kept,
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// Whose processes are sampled.
+    pub(crate) watched: Watched,
     /// The hosts of the run, if its instances have any of their own.
     pub(crate) hosts: Option<Hosts>,
 }
@@ -50,7 +55,7 @@ pub(crate) struct Planned {
     pub(crate) group: Arc<GroupSpec>,
     pub(crate) artifact: Arc<Artifact>,
     pub(crate) sync_host: String,
-    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) orders: Option<mpsc::Receiver<Order>>,
 }
 
 /// What a fault wants of an instance.
@@ -62,6 +67,10 @@ pub(crate) enum Order {
     Pause,
     /// To go on.
     Resume,
+    /// To be killed, and to begin again when told to.
+    Halt,
+    /// To begin again.
+    Begin,
 }
 
 /// So many orders may wait for an instance.
@@ -97,6 +106,17 @@ impl End {
     }
 }
 
+/// The process of an instance, and who reads what it prints.
+#[derive(Debug)]
+struct Living {
+    child: Child,
+    pid: u32,
+    from: Instant,
+    host: Option<SharedHost>,
+    give_up: oneshot::Sender<()>,
+    drained: oneshot::Receiver<Drained>,
+}
+
 /// Runs one instance. Ends only when its process is gone and its folders are cleaned.
 pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::Sender<Began>) -> End {
     let mut end = End { label: planned.label, ..End::default() };
@@ -106,30 +126,49 @@ pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::
         logs: tg_model::layout::logs_dir(&shared.run_dir, &id),
         scratch: shared.scratch.join(planned.label.to_string()),
     };
-    let started = match start(&shared, &planned, &folders).await {
-        Ok(started) => started,
+    let living = match begin(&shared, &planned, &folders, &mut end).await {
+        Ok(living) => living,
         Err(why) => {
             end.not_started = Some(why);
             clean(&shared, folders, &mut end).await;
             return end;
         }
     };
-    let Started { mut child, pid, from, stdout, stderr, host } = started;
+    // The dispatcher outlives every instance.
+    began.send(Began { label: planned.label, pid: Some(living.pid) }).await.ok();
+
+    let from = living.from;
+    let orders = planned.orders.take();
+    let last = wait(&shared, &planned, &folders, living, orders, &mut end).await;
+    end.elapsed = Some(from.elapsed());
+    if let Some(living) = last {
+        bury(&shared, planned.label, living, &mut end).await;
+    }
+    clean(&shared, folders, &mut end).await;
+    end
+}
+
+/// Starts the process and has what it prints read.
+async fn begin(shared: &Arc<Shared>, planned: &Planned, folders: &Folders, end: &mut End) -> Result<Living, String> {
+    let Started { child, pid, from, stdout, stderr, host } = start(shared, planned, folders).await?;
     let (give_up, given_up) = oneshot::channel();
-    let (done, mut drained) = oneshot::channel();
-    let group = id.group.to_string();
+    let (done, drained) = oneshot::channel();
+    let group = planned.id.group.to_string();
     let job = Job { label: planned.label, group, pid, stdout, stderr, give_up: given_up, done };
     if shared.jobs.send(job).await.is_err() {
         end.note("log-broken", "the thread that reads its output is gone");
     }
-    // The dispatcher outlives every instance.
-    began.send(Began { label: planned.label, pid: Some(pid) }).await.ok();
+    shared.watched.began(shared.clock, planned.label, pid);
+    Ok(Living { child, pid, from, host, give_up, drained })
+}
 
-    wait(&shared, &mut child, pid, host.as_ref(), &mut planned.orders, &mut end).await;
-    end.elapsed = Some(from.elapsed());
-    let left = host.map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
-    if let Some(hosts) = &shared.hosts {
-        hosts.ended(planned.label);
+/// Clears up after a process that has ended, and takes in what it printed.
+async fn bury(shared: &Shared, label: u32, living: Living, end: &mut End) {
+    let Living { pid, host, give_up, mut drained, .. } = living;
+    shared.watched.ended(label);
+    let left = host.as_ref().map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
+    if let (Some(hosts), Some(_)) = (&shared.hosts, host) {
+        hosts.ended(label);
     }
     if crate::keeper::kill_group(pid.cast_signed()) || left > 0 {
         end.note("left-processes", "it left processes behind; they were killed");
@@ -137,7 +176,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::
     if let Err(error) = shared.kept.ended(pid) {
         end.note("keeper-gone", format!("if tg is killed now, instances stay: {error}"));
     }
-    end.drained = match timeout(shared.drain_after_exit, &mut drained).await {
+    let drained = match timeout(shared.drain_after_exit, &mut drained).await {
         Ok(drained) => drained.unwrap_or_default(),
         Err(_elapsed) => {
             drop(give_up);
@@ -145,8 +184,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut planned: Planned, began: mpsc::
             drained.await.unwrap_or_default()
         }
     };
-    clean(&shared, folders, &mut end).await;
-    end
+    end.drained.add(drained);
 }
 
 /// Starts the process, unless the run is stopped first.
@@ -184,64 +222,155 @@ async fn start(shared: &Arc<Shared>, planned: &Planned, folders: &Folders) -> Re
     }
 }
 
-/// Waits for the end of the process, and brings it about when the run is stopped or a fault kills it.
+/// How an instance is between two orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pose {
+    Running,
+    Paused,
+    /// Killed, to begin again.
+    Down,
+}
+
+/// Waits for the end of the process, and brings it about when the run is stopped or a fault kills it. Gives the process
+/// that is to be buried; none where it was killed to begin again and did not.
 async fn wait(
-    shared: &Shared,
-    child: &mut Child,
-    pid: u32,
-    host: Option<&SharedHost>,
-    orders: &mut mpsc::Receiver<Order>,
+    shared: &Arc<Shared>,
+    planned: &Planned,
+    folders: &Folders,
+    living: Living,
+    mut orders: Option<mpsc::Receiver<Order>>,
     end: &mut End,
-) {
+) -> Option<Living> {
     let mut stop = shared.stop.clone();
-    let group = Pid::from_raw(pid.cast_signed());
-    let mut paused = false;
+    let mut now = Some(living);
+    let mut pose = Pose::Running;
     let asked = loop {
-        tokio::select! {
+        let order = tokio::select! {
             biased;
-            status = child.wait() => return seen(status, end),
+            status = ended(&mut now) => {
+                seen(status, end);
+                return now;
+            }
             asked = stopped(&mut stop) => break asked,
-            Some(order) = orders.recv() => match order {
-                Order::Kill => {
-                    end.stopped = Some(Stopped::Fault);
-                    killpg(group, Signal::SIGKILL).ok();
-                    return seen(child.wait().await, end);
-                }
-                Order::Pause | Order::Resume => {
-                    let pause = order == Order::Pause;
-                    match hold(group, host, pause).await {
-                        Ok(()) => paused = pause,
-                        Err(why) => end.note("fault-failed", why),
+            order = next(&mut orders) => order,
+        };
+        let done = match (order, &now) {
+            (Order::Kill, _) => {
+                end.stopped = Some(Stopped::Fault);
+                kill(&mut now, end).await;
+                return now;
+            }
+            (Order::Pause, Some(living)) if pose == Pose::Running => {
+                hold(living, true).await.map(|()| pose = Pose::Paused)
+            }
+            (Order::Resume, Some(living)) if pose == Pose::Paused => {
+                hold(living, false).await.map(|()| pose = Pose::Running)
+            }
+            (Order::Halt, Some(living)) if pose != Pose::Down => {
+                let on_host = living.host.clone();
+                pose = Pose::Down;
+                match on_host {
+                    Some(host) => {
+                        on_its_host(host, Host::halt).await.map_err(|why| format!("it could not be killed: {why}"))
+                    }
+                    None => {
+                        if let Some(mut living) = now.take() {
+                            killpg(living.group(), Signal::SIGKILL).ok();
+                            let status = living.child.wait().await;
+                            bury(shared, planned.label, living, end).await;
+                            // Those of its group that were killed with it may not be gone yet.
+                            end.notes.retain(|(reason, _)| reason != "left-processes");
+                            status.map(drop).map_err(|error| error.to_string())
+                        } else {
+                            Ok(())
+                        }
                     }
                 }
-            },
-        }
-    };
-    if paused {
-        // One that is stopped would not hear that it is asked to end.
-        if let Err(why) = hold(group, host, false).await {
+            }
+            (Order::Begin, _) if pose == Pose::Down => {
+                pose = Pose::Running;
+                let again = match &now {
+                    Some(living) => match living.host.clone() {
+                        Some(host) => on_its_host(host, Host::begin_again).await,
+                        None => Ok(()),
+                    },
+                    None => begin(shared, planned, folders, end).await.map(|living| now = Some(living)),
+                };
+                if let Err(why) = again {
+                    end.lost = Some(format!("it could not begin again: {why}"));
+                    kill(&mut now, end).await;
+                    return now;
+                }
+                Ok(())
+            }
+            // What is already as ordered, or cannot be: one that is down can be neither paused nor resumed.
+            (Order::Pause | Order::Resume | Order::Halt | Order::Begin, _) => Ok(()),
+        };
+        if let Err(why) = done {
             end.note("fault-failed", why);
         }
-    }
+    };
     end.stopped = Some(match asked.reason() {
         Some(CancelReason::Deadline) => Stopped::Deadline,
         _ => Stopped::Cancel,
     });
-    if let Asked::Gently(_) = asked {
+    if let (Pose::Paused, Some(living)) = (pose, &now) {
+        // One that is stopped would not hear that it is asked to end.
+        if let Err(why) = hold(living, false).await {
+            end.note("fault-failed", why);
+        }
+    }
+    if let (Asked::Gently(_), Some(living), true) = (asked, &mut now, pose != Pose::Down) {
         // It may have ended by now; then there is nobody to tell.
-        killpg(group, Signal::SIGTERM).ok();
-        let now = stop.wait_for(|asked| matches!(asked, Asked::Now(_)));
+        killpg(living.group(), Signal::SIGTERM).ok();
+        let at_once = stop.wait_for(|asked| matches!(asked, Asked::Now(_)));
         tokio::select! {
             biased;
-            status = child.wait() => return seen(status, end),
-            _ = now => {}
+            status = living.child.wait() => {
+                seen(status, end);
+                return now;
+            }
+            _ = at_once => {}
             () = tokio::time::sleep(shared.grace) => {
                 end.note("ignored-sigterm", format!("it went on for {} s after SIGTERM and was killed", shared.grace.as_secs_f64()));
             }
         }
     }
-    killpg(group, Signal::SIGKILL).ok();
-    seen(child.wait().await, end);
+    kill(&mut now, end).await;
+    now
+}
+
+impl Living {
+    fn group(&self) -> Pid {
+        Pid::from_raw(self.pid.cast_signed())
+    }
+}
+
+/// Kills what there is, and waits for its end.
+async fn kill(now: &mut Option<Living>, end: &mut End) {
+    let Some(living) = now else { return };
+    killpg(living.group(), Signal::SIGKILL).ok();
+    seen(living.child.wait().await, end);
+}
+
+/// Waits for the end of the process; for ever while there is none.
+async fn ended(now: &mut Option<Living>) -> std::io::Result<std::process::ExitStatus> {
+    match now {
+        Some(living) => living.child.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next order; for ever where there will be none.
+async fn next(orders: &mut Option<mpsc::Receiver<Order>>) -> Order {
+    let order = match orders {
+        Some(orders) => orders.recv().await,
+        None => None,
+    };
+    match order {
+        Some(order) => order,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the run is to be stopped.
@@ -251,19 +380,25 @@ async fn stopped(stop: &mut watch::Receiver<Asked>) -> Asked {
 }
 
 /// Stops all processes of an instance, or lets them go on.
-async fn hold(group: Pid, host: Option<&SharedHost>, pause: bool) -> Result<(), String> {
+async fn hold(living: &Living, pause: bool) -> Result<(), String> {
     let what = if pause { "paused" } else { "resumed" };
-    let outcome = if let Some(host) = host {
+    let outcome = if let Some(host) = living.host.clone() {
         // The host's own init must go on, so it is what stops the others.
-        let host = Arc::clone(host);
-        let asked =
-            tokio::task::spawn_blocking(move || host.lock().unwrap_or_else(PoisonError::into_inner).hold(pause));
-        asked.await.map_err(|error| error.to_string()).flatten()
+        on_its_host(host, move |host| host.hold(pause)).await
     } else {
         let signal = if pause { Signal::SIGSTOP } else { Signal::SIGCONT };
-        killpg(group, signal).map_err(|error| error.to_string())
+        killpg(living.group(), signal).map_err(|error| error.to_string())
     };
     outcome.map_err(|why| format!("it could not be {what}: {why}"))
+}
+
+/// Has an instance's host do something, on a thread that may block.
+async fn on_its_host(
+    host: SharedHost,
+    what: impl FnOnce(&mut Host) -> Result<(), String> + Send + 'static,
+) -> Result<(), String> {
+    let asked = tokio::task::spawn_blocking(move || what(&mut host.lock().unwrap_or_else(PoisonError::into_inner)));
+    asked.await.map_err(|error| error.to_string()).flatten()
 }
 
 fn seen(status: std::io::Result<std::process::ExitStatus>, end: &mut End) {

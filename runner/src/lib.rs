@@ -21,6 +21,7 @@ mod host;
 mod instance;
 mod isolation;
 pub mod keeper;
+mod machine;
 #[cfg(target_os = "linux")]
 mod net;
 mod scan;

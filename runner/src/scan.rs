@@ -145,6 +145,13 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
+    /// Takes what was claimed later.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.successes += later.successes;
+        self.failure = self.failure.take().or(later.failure);
+        self.crash = self.crash.take().or(later.crash);
+    }
+
     /// What somebody else has read.
     pub(crate) fn told(successes: u32, failure: Option<String>, crash: Option<String>) -> Self {
         Self { successes, failure, crash, ..Self::default() }

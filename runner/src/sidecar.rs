@@ -177,8 +177,8 @@ impl Sidecar {
 /// Answers requests where the network is the cluster's and cannot be changed: what would change nothing is granted,
 /// and whoever waits for anything else gets an error that says so. Follows the hub from now on, and ends with it.
 pub fn answer_unshaped(hub: Hub) -> impl Future<Output = ()> + Send + 'static {
-    let parts = vec![format!(":{TOPICS}")];
-    let mut watch = hub.watch("", TopicFilter { suffixes: Vec::new(), parts });
+    let (suffixes, parts) = (vec![crate::faults::TOPIC.to_owned()], vec![format!(":{TOPICS}")]);
+    let mut watch = hub.watch("", TopicFilter { suffixes, parts });
     async move {
         while let Some(seen) = watch.recv().await {
             match seen {
@@ -189,10 +189,21 @@ pub fn answer_unshaped(hub: Hub) -> impl Future<Output = ()> + Send + 'static {
                         hub.signal(&state);
                     }
                 }
+                Seen::Published { topic, payload, .. } if topic.ends_with(crate::faults::TOPIC) => {
+                    refuse_fault(&hub, &topic, &payload);
+                }
                 Seen::Published { topic, payload, .. } => answer_one(&hub, &topic, &payload),
                 _ => {}
             }
         }
+    }
+}
+
+/// Whoever asks for a fault must not wait for ever.
+fn refuse_fault(hub: &Hub, topic: &str, payload: &str) {
+    let Some(prefix) = topic.strip_suffix(crate::faults::TOPIC) else { return };
+    if let Ok(Callback { callback_state: Some(state) }) = serde_json::from_str(payload) {
+        hub.fail(&format!("{prefix}:states:{state}"), "faults cannot be brought about on a cluster by this tg");
     }
 }
 

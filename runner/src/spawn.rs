@@ -94,7 +94,9 @@ pub(crate) fn start(
     }
     let log = |name: &str| {
         let path = folders.logs.join(name);
-        File::create(&path).map_err(|source| StartError::Folder { path, source })
+        // Who begins again goes on in the same logs.
+        let file = File::options().create(true).append(true).open(&path);
+        file.map_err(|source| StartError::Folder { path, source })
     };
     let (stdout_log, stderr_log) = (log(layout::STDOUT_FILE)?, log(layout::STDERR_FILE)?);
     let (stdout, stdout_writer) = io::pipe().map_err(StartError::Pipe)?;

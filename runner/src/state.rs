@@ -177,6 +177,15 @@ impl State {
         }
     }
 
+    /// A fault that an instance asked for was refused.
+    pub(crate) fn fault_refused(&mut self, label: Option<u32>, why: &str) {
+        let text = format!("a fault that the plan asked for was not brought about: {why}");
+        match label {
+            Some(label) => self.found(label, Found::Note("fault-failed", text)),
+            None => self.run_note("fault-failed", text),
+        }
+    }
+
     /// The sidecar could not do what an instance asked.
     pub(crate) fn refused(&mut self, refused: Refused) {
         match refused.label {

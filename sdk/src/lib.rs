@@ -29,6 +29,7 @@ mod clock;
 mod crash;
 mod env;
 mod events;
+mod faults;
 mod lines;
 pub mod metrics;
 mod network;
@@ -41,6 +42,7 @@ mod vars;
 
 pub use clock::now_ns;
 pub use env::{Env, Stage};
+pub use faults::Fault;
 pub use network::{Filter, NetworkConfig, NetworkError, RoutingPolicy, Shape};
 pub use params::{Json, Param, Params, ParamsError, Size};
 pub use plan::Plan;

@@ -5,6 +5,7 @@ mod columns;
 mod course;
 mod head;
 mod key;
+mod machine;
 mod metrics;
 mod operations;
 mod overview;

@@ -57,6 +57,7 @@ pub(crate) struct Maker {
     grace: Duration,
     stall_after: Duration,
     isolation: Isolation,
+    pcap: Vec<tg_model::fault::Who>,
     max_message_bytes: usize,
     pub(super) collect: bool,
     publish: Option<S3Place>,
@@ -77,6 +78,7 @@ impl Maker {
             grace: args.grace,
             stall_after: args.stall_after,
             isolation: args.isolation.into(),
+            pcap: args.pcap.clone(),
             max_message_bytes: usize::try_from(args.max_message).unwrap_or(usize::MAX),
             collect: args.collect,
             publish: args.publish.clone(),
@@ -102,6 +104,7 @@ impl Maker {
             grace: Duration::ZERO,
             stall_after: Duration::ZERO,
             isolation: Isolation::None,
+            pcap: Vec::new(),
             max_message_bytes: 0,
             collect,
             publish: None,
@@ -157,6 +160,7 @@ impl Maker {
         options.sync.max_message_bytes = self.max_message_bytes;
         options.keeper = keeper();
         options.isolation = self.isolation;
+        options.pcap.clone_from(&self.pcap);
         options.launcher = launcher();
         options.outputs = self.publish.as_ref().map(ToString::to_string);
         if all > 1 && self.style != Style::Quiet {

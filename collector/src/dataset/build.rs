@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
-use tg_model::layout::{EVENTS_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
+use tg_model::layout::{EVENTS_FILE, MACHINE_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
 use tg_model::{InstanceId, RunEvent, RunFile, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::finish::{self, Written};
 use super::instances::Instances;
+use super::machine::{self, Starved};
 use super::scratch::Scratch;
 use super::segment::{Part, Segment, Shapes, T};
 use crate::archive::read::{Archive, Packed};
@@ -127,6 +128,8 @@ pub(crate) fn build(
     let id_of = |name: &str| content.run_files.get(name).map_or(0, |(_, file_id)| *file_id);
     instances.files(id_of(RUN_FILE), id_of(EVENTS_FILE));
     read_events(&mut archive, &content, &mut own, &mut instances)?;
+    let starved = read_machine(&mut archive, &content, &mut own, &instances)?;
+    instances.starve(starved);
     read_notes(&mut archive, &content, &mut own, &instances)?;
     let wrote = |id: &InstanceId| content.members.binary_search_by(|(of, _)| of.cmp(id)).is_ok();
     for (instance, path, reason, text) in instances.missing(wrote) {
@@ -187,7 +190,7 @@ fn sort_out(archive: &mut Archive, run: &RunId) -> Result<Content, CollectError>
         let parts: Vec<&str> = below.splitn(3, '/').collect();
         bytes += packed.size;
         match parts.as_slice() {
-            [own @ (RUN_FILE | EVENTS_FILE | NOTES_FILE | RULES_FILE)] => {
+            [own @ (RUN_FILE | EVENTS_FILE | MACHINE_FILE | NOTES_FILE | RULES_FILE)] => {
                 run_files.insert((*own).to_owned(), packed);
             }
             [group, index, file] => match format!("{group}/{index}").parse::<InstanceId>() {
@@ -357,6 +360,20 @@ fn read_events(
             .end();
         None
     })
+}
+
+fn read_machine(
+    archive: &mut Archive,
+    content: &Content,
+    segment: &mut Segment,
+    instances: &Instances,
+) -> Result<Starved, CollectError> {
+    let mut starved = Starved::default();
+    each_line(archive, content, MACHINE_FILE, segment, &mut |segment, file_id, line, text| {
+        machine::line(segment, instances, &mut starved, (file_id, line), text)
+    })?;
+    starved.settle();
+    Ok(starved)
 }
 
 fn read_notes(

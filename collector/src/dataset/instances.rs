@@ -7,6 +7,7 @@ use tg_model::event::EventKind;
 use tg_model::layout::RUN_FILE;
 use tg_model::{Evidence, InstanceId, Outcome, RunEvent, RunFile, Verdict};
 
+use super::machine::Starved;
 use super::peers::Peers;
 use super::rows::Rows;
 use super::schema::Shape;
@@ -61,6 +62,7 @@ pub(crate) struct Instances {
     places: HashMap<String, [u8; 32]>,
     /// The size of buckets, as the first instance says that does.
     bucket: Option<usize>,
+    starved: Starved,
 }
 
 fn said_bucket(facts: &Facts) -> Option<usize> {
@@ -135,6 +137,18 @@ impl Instances {
             _ => {}
         }
         of
+    }
+
+    /// Takes when instances starved.
+    pub(crate) fn starve(&mut self, starved: Starved) {
+        self.starved = starved;
+    }
+
+    /// Whether an instance starved for a processor between these moments, as far as that was sampled.
+    pub(crate) fn starved(&self, number: u32, begin: Option<i64>, end: Option<i64>) -> Option<bool> {
+        let begin = begin?;
+        // What never ended may have been going on until its instance ended, and nobody knows.
+        self.starved.between(number, begin, end.unwrap_or(begin))
     }
 
     /// What there should be by now, or will be later: notes with their instance, path, reason and text.

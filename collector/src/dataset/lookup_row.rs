@@ -26,6 +26,8 @@ pub(crate) struct LookupRow<'a> {
     /// One line tells of the lookup as a whole, and nothing of its steps: what is not known is no zero.
     pub(crate) uncounted: bool,
     pub(crate) quality: &'a str,
+    /// Its instance starved while it went on, as far as that was sampled.
+    pub(crate) starved: Option<bool>,
 }
 
 /// When it began and ended, in nanoseconds: the first two since 1970, the others since its begin.
@@ -89,6 +91,7 @@ impl LookupRow<'_> {
             .put(depth(|tree| tree.cpl_end))
             .put(self.tree.map_or(&[][..], |tree| tree.closest.as_slice()))
             .put(self.quality)
+            .put(self.starved)
             .end();
     }
 }

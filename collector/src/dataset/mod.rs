@@ -9,6 +9,7 @@ pub(crate) mod gathered;
 pub(crate) mod instances;
 pub(crate) mod lookup_row;
 pub(crate) mod lookups;
+pub(crate) mod machine;
 pub(crate) mod own;
 pub(crate) mod peers;
 pub(crate) mod places;

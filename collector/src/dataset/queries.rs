@@ -190,17 +190,19 @@ impl<'a> Queries<'a> {
     }
 
     fn without_lookup(&mut self, asked: &Asked) -> Result<(), CollectError> {
+        let times = Times::measured(asked, None);
         let row = LookupRow {
             id: self.next,
             instance: self.instance,
             op: &asked.op,
             key_group: asked.key_group.as_deref(),
             round: asked.round,
-            times: Times::measured(asked, None),
+            times,
             status: asked.status.as_deref().unwrap_or("incomplete"),
             found: asked.found(),
             expected: asked.expected(),
             quality: "metric_only",
+            starved: self.instances.starved(self.instance, times.start, times.end),
             ..LookupRow::default()
         };
         row.write(&mut self.lookups.0, asked.file_id, asked.line);
@@ -271,6 +273,8 @@ impl<'a> Queries<'a> {
                 (true, false) => "gap_split",
                 (false, false) => "own",
             },
+            // An operation without an end is looked at as long as its steps were seen.
+            starved: self.instances.starved(instance, times.start, times.end.or(Some(last.ts))),
         };
         row.write(&mut self.lookups.0, first.file_id, first.line);
         for (seq, (step, (hop, rtt))) in (0_u32..).zip(now.steps.iter().zip(tree.hops.iter().zip(&tree.rtts))) {

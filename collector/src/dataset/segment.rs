@@ -33,6 +33,9 @@ pub(crate) enum T {
     PeerScores,
     PeerFacts,
     RunEvents,
+    Resources,
+    Host,
+    Links,
     Copies,
     Logs,
     Files,
@@ -40,7 +43,7 @@ pub(crate) enum T {
 }
 
 impl T {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Events,
         Self::Metrics,
         Self::Steps,
@@ -58,6 +61,9 @@ impl T {
         Self::PeerScores,
         Self::PeerFacts,
         Self::RunEvents,
+        Self::Resources,
+        Self::Host,
+        Self::Links,
         Self::Copies,
         Self::Logs,
         Self::Files,
@@ -83,6 +89,9 @@ impl T {
             Self::PeerScores => &table::PEER_SCORES,
             Self::PeerFacts => &table::PEER_FACTS,
             Self::RunEvents => &table::RUN_EVENTS,
+            Self::Resources => &table::RESOURCES,
+            Self::Host => &table::HOST,
+            Self::Links => &table::LINKS,
             Self::Copies => &table::COPIES,
             Self::Logs => &table::LOGS,
             Self::Files => &table::FILES,

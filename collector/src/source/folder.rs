@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use tg_model::layout::{EVENTS_FILE, LOGS_DIR, OUTPUTS_DIR, RUN_FILE, STDERR_FILE, STDOUT_FILE};
+use tg_model::layout::{EVENTS_FILE, LOGS_DIR, MACHINE_FILE, OUTPUTS_DIR, RUN_FILE, STDERR_FILE, STDOUT_FILE};
 use tg_model::{GroupName, InstanceId, RunId};
 
 use super::{Body, Entry, Listing, Owner, Source, SourceNote, Task, names};
@@ -25,6 +25,8 @@ pub struct Folder {
     tops: &'static [&'static str],
 }
 
+/// The files of the run itself.
+const OWN: [&str; 3] = [RUN_FILE, EVENTS_FILE, MACHINE_FILE];
 /// The logs come first, so that an output of the same name is the one that is renamed.
 const OURS: &[&str] = &[LOGS_DIR, OUTPUTS_DIR];
 const PREDECESSORS: &[&str] = &[""];
@@ -81,7 +83,7 @@ impl Folder {
     fn scan(&self, run: &RunId) -> Result<Listing, CollectError> {
         let mut scan = Scan { base: &self.dir, listing: Listing::default() };
         let mut any = false;
-        for name in [RUN_FILE, EVENTS_FILE] {
+        for name in OWN {
             if let Ok(meta) = fs::symlink_metadata(self.dir.join(name))
                 && meta.is_file()
             {
@@ -163,7 +165,7 @@ impl Scan<'_> {
         }
         for group in self.children(Path::new(top))? {
             let name = group.file_name();
-            if top.is_empty() && (name == RUN_FILE || name == EVENTS_FILE) {
+            if top.is_empty() && OWN.iter().any(|own| name == *own) {
                 continue;
             }
             let parsed = name.to_str().and_then(|name| name.parse::<GroupName>().ok());

@@ -1,9 +1,14 @@
 //! Flat keys, as archives and object stores have them, as files of a run.
 
-use tg_model::layout::{ARCHIVE_FILE, DATASET_DIR, DATASET_FILE, EVENTS_FILE, NOTES_FILE, RULES_FILE, RUN_FILE};
+use tg_model::layout::{
+    ARCHIVE_FILE, DATASET_DIR, DATASET_FILE, EVENTS_FILE, MACHINE_FILE, NOTES_FILE, RULES_FILE, RUN_FILE,
+};
 use tg_model::{InstanceId, RunId};
 
 use super::{Entry, Listing, Owner, SourceNote, names};
+
+/// The files of a run itself.
+const OWN: [&str; 5] = [RUN_FILE, EVENTS_FILE, MACHINE_FILE, NOTES_FILE, RULES_FILE];
 
 /// A key of a flat place.
 #[derive(Debug, Clone)]
@@ -26,9 +31,7 @@ pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, list
         let parts: Vec<&[u8]> = below.splitn(3, |&b| b == b'/').collect();
         let text = |part: &[u8]| str::from_utf8(part).ok().map(str::to_owned);
         let owner_and_name = match parts.as_slice() {
-            [own] if [RUN_FILE, EVENTS_FILE, NOTES_FILE, RULES_FILE].iter().any(|name| name.as_bytes() == *own) => {
-                text(own).map(|name| (Owner::Run, name))
-            }
+            [own] if OWN.iter().any(|name| name.as_bytes() == *own) => text(own).map(|name| (Owner::Run, name)),
             [group, index, file] if !file.is_empty() => text(group)
                 .zip(text(index))
                 .and_then(|(group, index)| format!("{group}/{index}").parse::<InstanceId>().ok().map(|id| (id, index)))

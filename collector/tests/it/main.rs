@@ -10,6 +10,7 @@ mod resume;
 mod rules;
 mod run_folder;
 mod s3;
+mod sampled;
 #[path = "../../examples/s3_store/serve.rs"]
 mod serve;
 mod server;

@@ -23,6 +23,10 @@ pub enum Tool {
     ObjectStore,
     /// A system that lets us make hosts: namespaces and TUN devices.
     Hosts,
+    /// The reader of captures.
+    Tcpdump,
+    /// Ordinary programs of the network: ping, iperf3 and curl, and Python for a server.
+    NetworkPrograms,
     /// A Kubernetes that tests may use as they like, and the object store.
     Cluster,
 }
@@ -41,6 +45,8 @@ impl Tool {
             Self::ObjectStore if object_store().is_file() => Vec::new(),
             Self::ObjectStore => vec!["`s3_store`; `cargo build -p tg-collector --examples` makes it".to_owned()],
             Self::Hosts => hosts(),
+            Self::Tcpdump => lacks(&["tcpdump"], on_path),
+            Self::NetworkPrograms => lacks(&["ping", "iperf3", "curl", "python3"], on_path),
             Self::Cluster => {
                 let up = env::var_os("TG_CLUSTER_NETNS").is_some_and(|space| Path::new(&space).exists());
                 let hint = "a cluster; `runner/e2e/cluster/cluster up` starts one, and `eval` its `cluster env`";

@@ -78,6 +78,16 @@ impl Host {
         }
     }
 
+    /// Kills every process of the host but its init. Blocks.
+    pub(crate) fn halt(&mut self) -> Result<(), String> {
+        self.ask(&Ask::Halt).map_err(|error| error.to_string())
+    }
+
+    /// Starts the plan once more. Blocks.
+    pub(crate) fn begin_again(&mut self) -> Result<(), String> {
+        self.go().map_err(|error| error.to_string())
+    }
+
     /// Stops every process of the host but its init, or lets them go on. Blocks.
     pub(crate) fn hold(&mut self, pause: bool) -> Result<(), String> {
         self.ask(if pause { &Ask::Pause } else { &Ask::Resume }).map_err(|error| error.to_string())

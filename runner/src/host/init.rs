@@ -180,6 +180,7 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
             }
             let done = match serde_json::from_str(&line) {
                 Ok(Ask::Go) => start(spec).map(|pid| plan = Some(pid)),
+                Ok(Ask::Halt) => halt().map(|()| plan = None),
                 Ok(Ask::Pause) => everybody(Signal::SIGSTOP),
                 Ok(Ask::Resume) => everybody(Signal::SIGCONT),
                 Ok(Ask::Ipv4(address)) => sys::set_ipv4(DEVICE, address, spec.ipv4_prefix)
@@ -194,6 +195,23 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
 /// Sends a signal to every process of the host but this one.
 fn everybody(signal: Signal) -> Result<(), Trouble> {
     errno("sending a signal to all processes", nix::sys::signal::kill(Pid::from_raw(-1), signal))
+}
+
+/// Ends every process of the host but this one.
+fn halt() -> Result<(), Trouble> {
+    use nix::sys::wait::waitpid;
+    match nix::sys::signal::kill(Pid::from_raw(-1), Signal::SIGKILL) {
+        // There may be nobody.
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
+        Err(error) => return errno("killing all processes", Err(error)),
+    }
+    loop {
+        match waitpid(None::<Pid>, None) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            // Nobody is left to be buried.
+            Err(_) => return Ok(()),
+        }
+    }
 }
 
 /// Starts the plan. Its process stays in the launcher's group, so that tg asks and kills all of it at once.

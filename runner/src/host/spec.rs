@@ -37,6 +37,8 @@ pub(crate) struct HostSpec {
 pub(crate) enum Ask {
     /// Start the plan.
     Go,
+    /// Kill every process but init, and start nothing until told to.
+    Halt,
     /// Stop every process but init.
     Pause,
     /// Let them go on.

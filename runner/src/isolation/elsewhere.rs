@@ -1,12 +1,14 @@
 //! Where there are no namespaces, there are no hosts: nothing here can ever be made.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
+use tg_model::machine::Traffic;
 use tg_model::spec::RunSpec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -20,6 +22,14 @@ use crate::sync::{Door, Hub};
 pub(crate) struct Host(Infallible);
 
 impl Host {
+    pub(crate) fn halt(&mut self) -> Result<(), String> {
+        match self.0 {}
+    }
+
+    pub(crate) fn begin_again(&mut self) -> Result<(), String> {
+        match self.0 {}
+    }
+
     pub(crate) fn hold(&mut self, _: bool) -> Result<(), String> {
         match self.0 {}
     }
@@ -38,12 +48,33 @@ pub(crate) struct Refused {
     pub(crate) text: String,
 }
 
+/// What is counted of a link.
+#[derive(Debug)]
+pub(crate) struct LinkCounts {
+    pub(crate) span_ns: u64,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) lost: u64,
+    pub(crate) queue_drops: u64,
+    pub(crate) filtered: u64,
+    pub(crate) not_taken: u64,
+    pub(crate) late_max_ns: u64,
+}
+
 /// The hosts of a run.
 #[derive(Debug)]
 pub(crate) struct Hosts(Infallible);
 
 impl Hosts {
-    pub(crate) fn new(_: Vec<OsString>, _: &RunSpec, _: &Path, _: Hub, _: Door, _: &str) -> io::Result<Self> {
+    pub(crate) fn new(
+        _: Vec<OsString>,
+        _: &RunSpec,
+        _: &Path,
+        _: Hub,
+        _: Door,
+        _: &str,
+        _: BTreeMap<u32, PathBuf>,
+    ) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -71,6 +102,14 @@ impl Hosts {
     }
 
     pub(crate) fn ended(&self, _: u32) {
+        match self.0 {}
+    }
+
+    pub(crate) fn traffic(&self) -> std::iter::Empty<(u32, [Traffic; 2])> {
+        match self.0 {}
+    }
+
+    pub(crate) fn take_links(&self, _: usize) -> Vec<(u32, u32, LinkCounts)> {
         match self.0 {}
     }
 }

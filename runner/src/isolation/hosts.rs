@@ -1,6 +1,6 @@
 //! What the hosts of a run have in common, and how one is made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use tg_model::machine::Traffic;
 use tg_model::spec::RunSpec;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::SYNC_NAME;
 use crate::breaks::Breaks;
 use crate::host::{self, Handed, HostError, HostSpec, SYNC_ADDR};
-use crate::net::{AddressPlan, Network, Paths, PortStats};
+use crate::net::{AddressPlan, Network, Paths, Routers, Taken};
 use crate::sidecar::{Refused, Registry, SharedHost, Sidecar};
 use crate::spawn::Folders;
 use crate::sync::{Door, Hub};
@@ -39,6 +40,8 @@ pub(crate) struct Hosts {
     hub: Hub,
     door: Door,
     prefix: String,
+    /// The files for captures, by the hosts whose packets are captured.
+    captures: BTreeMap<u32, PathBuf>,
 }
 
 /// Finds out whether hosts can be made, by making one. Blocks for some milliseconds.
@@ -111,6 +114,7 @@ impl Hosts {
         hub: Hub,
         door: Door,
         prefix: &str,
+        captures: BTreeMap<u32, PathBuf>,
     ) -> io::Result<Self> {
         let names = names(spec);
         let mut text =
@@ -122,11 +126,27 @@ impl Hosts {
         }
         let names_file = scratch.join("hosts");
         std::fs::write(&names_file, text)?;
-        let paths = tg_model::network::lay(spec).map(|laid| Paths::new(&laid, &spec.groups));
-        let network = Arc::new(Network::start(spec.seed, paths)?);
+        let laid = tg_model::network::lay(spec);
+        let paths = laid.as_ref().map(|laid| Paths::new(laid, &spec.groups));
+        let routers = laid.as_ref().filter(|laid| !laid.routers.is_empty()).map(|laid| {
+            let (of, kinds) = laid.behind(spec.groups.iter().map(|group| (group.name.as_str(), group.count)));
+            Routers::new(of, &kinds)
+        });
+        let network = Arc::new(Network::start(spec.seed, paths, routers)?);
         let registry = Arc::default();
         let plan_dir = std::path::absolute(&spec.plan_dir)?;
-        Ok(Self { launcher, network, registry, names, names_file, plan_dir, hub, door, prefix: prefix.to_owned() })
+        Ok(Self {
+            launcher,
+            network,
+            registry,
+            names,
+            names_file,
+            plan_dir,
+            hub,
+            door,
+            prefix: prefix.to_owned(),
+            captures,
+        })
     }
 
     /// The name of an instance's host.
@@ -169,7 +189,7 @@ impl Hosts {
         };
         let (mut host, Handed { device, listener }) = host::greet(control, &spec).map_err(|error| because(&error))?;
         self.network
-            .plug(label, device, &[IpAddr::V4(v4), IpAddr::V6(v6)])
+            .plug(label, device, &[IpAddr::V4(v4), IpAddr::V6(v6)], self.captures.get(&label).map(PathBuf::as_path))
             .map_err(|error| format!("cannot plug its host in: {error}"))?;
         self.door.open(listener, Some(label)).map_err(|error| format!("cannot listen for it: {error}"))?;
         host.go().map_err(|error| because(&error))?;
@@ -184,10 +204,21 @@ impl Hosts {
         self.network.set_breaks(breaks);
     }
 
-    /// Takes an instance that has ended off the network; gives what became of its packets.
-    pub(crate) fn ended(&self, label: u32) -> Option<PortStats> {
+    /// Takes an instance that has ended off the network.
+    pub(crate) fn ended(&self, label: u32) {
         self.registry.remove(self.name(label));
-        self.network.unplug(label)
+        self.network.unplug(label);
+    }
+
+    /// What every host that stands has sent and received.
+    pub(crate) fn traffic(&self) -> impl Iterator<Item = (u32, [Traffic; 2])> {
+        let both = |[packets, bytes]: [u64; 2]| Traffic { packets, bytes };
+        self.network.traffic().into_iter().map(move |(label, ways)| (label, ways.map(both)))
+    }
+
+    /// Takes what was counted of at most so many links; what is left has its turn later.
+    pub(crate) fn take_links(&self, most: usize) -> Vec<Taken> {
+        self.network.take_links(most)
     }
 }
 

@@ -13,13 +13,14 @@ use tg_model::spec::RunSpec;
 #[cfg(target_os = "linux")]
 pub use crate::host::enter;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{Hosts, Refused, SharedHost, start_sidecar};
+pub(crate) use elsewhere::{Host, Hosts, Refused, SharedHost, start_sidecar};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{enter, probe};
 #[cfg(target_os = "linux")]
 pub use hosts::probe;
 #[cfg(target_os = "linux")]
 pub(crate) use {
+    crate::host::Host,
     crate::sidecar::{Refused, SharedHost},
     hosts::{Hosts, start_sidecar},
 };

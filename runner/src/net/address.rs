@@ -23,6 +23,16 @@ impl Plan {
         Ipv4Addr::from((16 << 24) + label + FIRST)
     }
 
+    /// The address of a router, by its number: they count down from the last address.
+    pub(crate) fn router(nth: u32) -> Ipv4Addr {
+        Self::v4((crate::isolation::MOST_HOSTS - 1).saturating_sub(nth))
+    }
+
+    /// The number of the router that would have an address.
+    pub(crate) fn is_router(address: Ipv4Addr) -> Option<u32> {
+        u32::from(Self::router(0)).checked_sub(address.into())
+    }
+
     pub(crate) fn v6(label: u32) -> Ipv6Addr {
         let [a, b, c, d] = (label + FIRST).to_be_bytes();
         let pair = |high, low| u16::from_be_bytes([high, low]);
@@ -39,6 +49,9 @@ mod tests {
         assert_eq!(Plan::v4(0).to_string(), "16.0.0.2");
         assert_eq!(Plan::v4(254).to_string(), "16.0.1.0");
         assert_eq!(Plan::v4(crate::isolation::MOST_HOSTS - 1).to_string(), "16.0.255.254");
+        assert_eq!(Plan::router(0).to_string(), "16.0.255.254");
+        assert_eq!(Plan::is_router(Plan::router(7)), Some(7));
+        assert_eq!(Plan::is_router([16, 0, 255, 255].into()), None);
         assert_eq!(Plan::v6(0).to_string(), "fd74:6700::2");
         assert_eq!(Plan::v6(70_000).to_string(), "fd74:6700::1:1172");
         assert!(Plan::holds_v4(Plan::v4(3)) && !Plan::holds_v4([16, 1, 0, 1].into()));

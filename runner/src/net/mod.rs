@@ -10,10 +10,13 @@
 //! Nothing is drawn from a clock: the same seed draws the same losses and delays for the n-th packet of a pair.
 
 mod address;
+mod capture;
 mod delay;
 mod dice;
 mod icmp;
 mod loss;
+mod mover;
+mod nat;
 mod packet;
 mod paths;
 mod port;
@@ -22,7 +25,8 @@ mod shape;
 mod switch;
 
 pub(crate) use address::Plan as AddressPlan;
+pub(crate) use nat::Routers;
 pub(crate) use paths::Paths;
-pub(crate) use port::{PortStats, Rules};
+pub(crate) use port::Rules;
 pub(crate) use shape::{Filter, Shape, Subnet};
-pub(crate) use switch::Network;
+pub(crate) use switch::{Network, Taken};

@@ -42,8 +42,28 @@ pub(super) fn is_large(packet: &[u8]) -> bool {
     packet.get(1).is_some_and(|kind| kind & !ECN != 0)
 }
 
+/// How many packets it stands for.
+pub(super) fn packets(packet: &[u8]) -> u64 {
+    if !is_large(packet) {
+        return 1;
+    }
+    let Ok(header) = VirtioNetHdr::decode(packet) else { return 1 };
+    let ip = &packet[HEADER..];
+    let payload = ip.len().saturating_sub(usize::from(header.csum_start) + transport_header(&header, ip));
+    payload.div_ceil(usize::from(header.gso_size.max(1))).max(1) as u64
+}
+
+/// How long the header after the IP header is: what the kernel says of the headers' length is a hint only.
+fn transport_header(header: &VirtioNetHdr, ip: &[u8]) -> usize {
+    if TCP.contains(&(header.gso_type & !ECN)) {
+        usize::from(ip.get(usize::from(header.csum_start) + 12).copied().unwrap_or_default() >> 4) * 4
+    } else {
+        8
+    }
+}
+
 /// Fills in a checksum that the sender left to its device, so that what is damaged later is seen to be.
-fn finish_checksum(packet: &mut [u8]) {
+pub(super) fn finish_checksum(packet: &mut [u8]) {
     let Ok(header) = VirtioNetHdr::decode(packet) else { return };
     let inside = usize::from(header.csum_start) + usize::from(header.csum_offset) + 2 <= packet.len() - HEADER;
     if header.flags & NEEDS_CHECKSUM != 0 && inside {
@@ -84,13 +104,8 @@ impl Cutter {
         let mut header = VirtioNetHdr::decode(segment)?;
         let ip = &mut segment[HEADER..];
         let is_v6 = ip.first().is_some_and(|first| first >> 4 == 6);
-        // What the kernel says of the headers' length is a hint only.
         let start = usize::from(header.csum_start);
-        let transport = if TCP.contains(&(header.gso_type & !ECN)) {
-            usize::from(ip.get(start + 12).copied().unwrap_or_default() >> 4) * 4
-        } else {
-            8
-        };
+        let transport = transport_header(&header, ip);
         header.hdr_len = u16::try_from(start + transport).unwrap_or(u16::MAX);
         header.gso_type &= !ECN;
         let payload = ip.len().saturating_sub(start + transport);
@@ -144,6 +159,7 @@ mod tests {
     fn a_large_segment_is_cut_into_its_packets() {
         let mut large = segment(3500, 1448);
         assert!(is_large(&large));
+        assert_eq!((packets(&large), packets(&segment(1448, 1448)), packets(&[0; HEADER])), (3, 1, 1));
         let mut cutter = Cutter::default();
         let sizes: Vec<usize> = cutter.cut(&mut large).expect("it can be cut").map(<[u8]>::len).collect();
         assert_eq!(sizes, [HEADER + 40 + 1448, HEADER + 40 + 1448, HEADER + 40 + 604]);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::capture::Capture;
 use super::delay::Delays;
 use super::dice::{Coin, Dice};
 use super::loss::Spell;
@@ -48,37 +49,37 @@ impl Rules {
     }
 }
 
-/// What has become of the packets that a host sent.
+/// What a host has sent that got through, and what it has received. Bytes count from the IP header on.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sent: AtomicU64,
+    pub(super) sent_bytes: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) received_bytes: AtomicU64,
+}
+
+/// What became of the packets from one host to another since that was asked last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct PortStats {
-    /// Packets that were passed on, large segments counted as one where nothing had to cut them.
-    pub(crate) passed: u64,
+pub(crate) struct LinkCounts {
+    /// When the first of them was sent, in the time of the network.
+    pub(super) began_ns: u64,
+    /// From then until this was asked.
+    pub(crate) span_ns: u64,
+    /// Packets that got through; a large segment counts as those that it stands for.
+    pub(crate) packets: u64,
     /// Their bytes, from the IP header on.
-    pub(crate) passed_bytes: u64,
+    pub(crate) bytes: u64,
     /// Packets that were lost because a link's loss was asked for.
     pub(crate) lost: u64,
     /// Packets that found the queue of their link full.
     pub(crate) queue_drops: u64,
-    /// Packets that a filter refused or dropped, and those of a host that is not plugged in.
+    /// Packets that a filter refused or dropped, and those from or for a host that is not plugged in.
     pub(crate) filtered: u64,
-    /// Packets for addresses that nobody has.
-    pub(crate) unknown: u64,
     /// Packets that the receiver's device did not take.
     pub(crate) not_taken: u64,
+    /// By how much the latest packet came after its time.
+    pub(crate) late_max_ns: u64,
 }
-
-macro_rules! counters {
-    ($($name:ident),*) => {
-        #[derive(Debug, Default)]
-        pub(super) struct Counters { $(pub(super) $name: AtomicU64),* }
-        impl Counters {
-            fn read(&self) -> PortStats {
-                PortStats { $($name: self.$name.load(Ordering::Relaxed)),* }
-            }
-        }
-    };
-}
-counters!(passed, passed_bytes, lost, queue_drops, filtered, unknown, not_taken);
 
 /// The state of a pair of hosts, in one direction.
 #[derive(Debug)]
@@ -99,6 +100,8 @@ pub(super) struct Sending {
     queues: HashMap<Limit, Queue>,
     /// The rules that the queues of rules belong to.
     rules: Arc<Rules>,
+    /// By receiver.
+    counts: HashMap<u32, LinkCounts>,
 }
 
 /// What limits the bandwidth of a packet: packets of one host under the same limit share a queue.
@@ -119,6 +122,21 @@ impl Sending {
             self.rules = Arc::clone(rules);
             self.queues.retain(|limit, _| !matches!(limit, Limit::Rule(_)));
         }
+    }
+
+    /// What is counted of packets to a host.
+    pub(super) fn counts(&mut self, to: u32, now_ns: u64) -> &mut LinkCounts {
+        self.counts.entry(to).or_insert_with(|| LinkCounts { began_ns: now_ns, ..LinkCounts::default() })
+    }
+
+    /// Takes what was counted of at most so many links, and begins these anew.
+    pub(super) fn take_counts(&mut self, most: usize, now_ns: u64) -> Vec<(u32, LinkCounts)> {
+        let some: Vec<u32> = self.counts.keys().copied().take(most).collect();
+        let take = |to: u32| Some((to, self.counts.remove(&to)?));
+        let spanned = |(to, counts): (u32, LinkCounts)| {
+            (to, LinkCounts { span_ns: now_ns.saturating_sub(counts.began_ns), ..counts })
+        };
+        some.into_iter().filter_map(take).map(spanned).collect()
     }
 
     pub(super) fn queue(&mut self, limit: Limit) -> &mut Queue {
@@ -143,12 +161,14 @@ pub(super) struct Port {
     pub(super) device: File,
     rules: RwLock<Arc<Rules>>,
     pub(super) enabled: AtomicBool,
-    pub(super) sending: Mutex<Sending>,
+    sending: Mutex<Sending>,
     pub(super) counters: Counters,
+    /// What passes here is written down.
+    capture: Option<Mutex<Capture>>,
 }
 
 impl Port {
-    pub(super) fn new(label: u32, device: File) -> Self {
+    pub(super) fn new(label: u32, device: File, capture: Option<Capture>) -> Self {
         Self {
             label,
             device,
@@ -156,6 +176,15 @@ impl Port {
             enabled: AtomicBool::new(true),
             sending: Mutex::default(),
             counters: Counters::default(),
+            capture: capture.map(Mutex::new),
+        }
+    }
+
+    /// Writes a packet down, if that is wanted here. `now_ns` is since the epoch.
+    pub(super) fn capture(&self, packet: &[u8], now_ns: impl FnOnce() -> u64) {
+        if let Some(capture) = &self.capture {
+            // On a full disk a capture ends; the run does not suffer from it.
+            capture.lock().unwrap_or_else(PoisonError::into_inner).put(packet, now_ns()).ok();
         }
     }
 
@@ -168,12 +197,24 @@ impl Port {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
-    pub(super) fn stats(&self) -> PortStats {
-        self.counters.read()
+    /// What it has sent and received, packets and bytes.
+    pub(super) fn traffic(&self) -> [[u64; 2]; 2] {
+        let Counters { sent, sent_bytes, received, received_bytes } = &self.counters;
+        [[sent, sent_bytes], [received, received_bytes]].map(|both| both.map(|one| one.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts packets to a host.
+    pub(super) fn count(&self, to: u32, now_ns: u64, what: impl FnOnce(&mut LinkCounts)) {
+        what(self.sending().counts(to, now_ns));
     }
 }
 
-pub(super) fn count(counter: &AtomicU64, more: u64) {
+/// What only grows.
+pub(super) fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 

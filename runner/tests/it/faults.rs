@@ -109,3 +109,66 @@ async fn plain_processes_have_no_network_to_break() {
     assert_eq!(error.exit(), Exit::Environment);
     assert!(error.to_string().contains("the fault `partition` needs a host"), "{error}");
 }
+
+/// Ends well in its second life; in its first it says that it is up, and waits for its end.
+const TWO_LIVES: &str = r#"echo life >>$TEST_OUTPUTS_PATH/lives; echo "life $(wc -l <$TEST_OUTPUTS_PATH/lives)"; "#;
+
+fn restarted(rest: &str, lasts: Duration) -> Bench {
+    let script =
+        format!("{TWO_LIVES} if [ $(wc -l <$TEST_OUTPUTS_PATH/lives) -ge 2 ]; then {rest}; fi; {UP} exec sleep 1000");
+    let mut bench = Bench::new(vec![group("single", 1, &script.replace("\"a\"", "\"single\""))]);
+    let single = Selection { of: vec![At::nowhere(Who::Group("single".to_owned()))], size: None };
+    bench.spec.faults = vec![fault(up(), Action::Restart(single), Some(lasts))];
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_restarted_is_judged_by_the_last_end() {
+    for (rest, wanted, verdict) in [
+        ("ok; exit 0", Outcome::Ok, Verdict::Passed),
+        ("exit 3", Outcome::Failed, Verdict::Failed),
+        ("exit 0", Outcome::Incomplete, Verdict::Failed),
+        ("kill -9 $$", Outcome::Killed, Verdict::Failed),
+    ] {
+        let bench = restarted(rest, Duration::from_millis(10));
+        let ran = bench.run().await;
+        assert_eq!((ran.outcome().0, ran.file.verdict), (wanted, verdict), "{rest}");
+        let has = |wanted: &dyn Fn(&EventKind) -> bool| ran.events.iter().any(|event| wanted(&event.kind));
+        assert!(has(&|kind| matches!(kind, EventKind::FaultBegan { action, .. } if action == "restart")));
+        assert!(has(&|kind| matches!(kind, EventKind::FaultEnded { fault: 0 })));
+        // Both lives are in one log and one folder.
+        let log = String::from_utf8(ran.log("stdout.log")).expect("text");
+        assert!(log.starts_with("life 1\n") && log.contains("life 2\n"), "{log}");
+        assert_eq!(ran.notes(), [""; 0], "{rest}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_before_a_restart_counts() {
+    let told = r#"echo '{"event":{"failure_event":{"group":"single","error":"no"}}}'; "#;
+    let mut bench = restarted("ok; exit 0", Duration::ZERO);
+    let config = &mut bench.spec.groups[0].build.config;
+    let Some(toml::Value::Array(command)) = config.get_mut("command") else { panic!("a command") };
+    let script = command[2].as_str().expect("a script").replace("exec sleep", &format!("{told} exec sleep"));
+    // Only once it has told it does it say that it is up.
+    command[2] = toml::Value::String(
+        script
+            .replace(&UP.replace("\"a\"", "\"single\""), "")
+            .replace("exec sleep", &format!("{} exec sleep", UP.replace("\"a\"", "\"single\""))),
+    );
+    assert_eq!(bench.run().await.outcome().0, Outcome::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_down_can_be_stopped() {
+    let bench = restarted("ok", Duration::from_hours(1));
+    let cancel = bench.cancel.clone();
+    let ran = bench
+        .run_watched(|event| {
+            if matches!(event.kind, EventKind::FaultBegan { .. }) {
+                cancel.ask(tg_model::event::CancelReason::Signal);
+            }
+        })
+        .await;
+    assert_eq!((ran.file.verdict, ran.outcome().0), (Verdict::Cancelled, Outcome::Cancelled));
+}

@@ -5,5 +5,6 @@ mod faults;
 mod harness;
 mod machine;
 mod reference;
+mod sampled;
 mod sync;
 mod voices;

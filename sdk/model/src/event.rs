@@ -129,9 +129,9 @@ pub enum EventKind {
     },
     /// A fault on schedule began.
     FaultBegan {
-        /// Its number in the composition, from 0.
+        /// Its number in the composition, from 0; those that plans ask for follow.
         fault: u32,
-        /// What it does: `kill`, `pause`, `resume`, `partition`, `heal` or `degrade`.
+        /// What it does: `kill`, `pause`, `resume`, `restart`, `partition`, `heal` or `degrade`.
         action: String,
         /// Whom it hits, each with the side that it is on; a fault without sides has only side 0.
         hit: Vec<(InstanceId, u32)>,

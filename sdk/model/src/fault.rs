@@ -45,6 +45,8 @@ pub enum Action {
     Pause(Selection),
     /// They go on.
     Resume(Selection),
+    /// SIGKILL, and as long as the fault lasts nothing; then they begin again, on the same hosts.
+    Restart(Selection),
     /// Packets do not pass from one side to another.
     Partition(Sides),
     /// Every partition ends.
@@ -67,6 +69,7 @@ impl Action {
             Self::Kill(_) => "kill",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
+            Self::Restart(_) => "restart",
             Self::Partition(_) => "partition",
             Self::Heal => "heal",
             Self::Degrade { .. } => "degrade",
@@ -97,6 +100,19 @@ pub enum Who {
     Group(String),
     /// One.
     One(InstanceId),
+}
+
+impl std::str::FromStr for Who {
+    type Err = crate::ids::BadName;
+
+    /// A group, or an instance as `group/3`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('/') {
+            text.parse().map(Self::One)
+        } else {
+            text.parse::<crate::ids::GroupName>().map(|name| Self::Group(name.to_string()))
+        }
+    }
 }
 
 impl fmt::Display for Who {
@@ -137,61 +153,132 @@ pub struct Drawn {
 /// Draws whom the faults of a run hit. The same seed draws the same; no kill draws whom an earlier one has drawn.
 pub fn draw(spec: &RunSpec) -> Vec<Drawn> {
     let mut killed: Vec<u32> = Vec::new();
-    let mut out = Vec::new();
-    for (number, fault) in (0_u64..).zip(&spec.faults) {
-        let mut dice = Dice::new(mix(spec.seed ^ mix(number.wrapping_add(0xfa17))));
-        let everyone: Vec<u32> = (0..spec.instances()).collect();
-        let on_one_side = |labels: Vec<u32>| labels.into_iter().map(|label| (label, 0)).collect();
-        let mut towards = Vec::new();
-        let hit: Vec<(u32, u32)> = match &fault.action {
-            Action::Kill(selection) => {
-                let chosen = choose(selection, &spec.groups, &mut dice, &killed);
-                killed.extend(&chosen);
-                on_one_side(chosen)
-            }
-            Action::Pause(selection) | Action::Resume(selection) => {
-                on_one_side(choose(selection, &spec.groups, &mut dice, &[]))
-            }
-            Action::Degrade { of, towards: to, .. } => {
-                towards = if to.is_empty() { everyone.clone() } else { labels(to, &spec.groups) };
-                on_one_side(choose(of, &spec.groups, &mut dice, &[]))
-            }
-            Action::Heal => Vec::new(),
-            Action::Partition(sides) => {
-                let mut side_of = vec![None; everyone.len()];
-                match sides {
-                    Sides::Listed(sides) => {
-                        for (side, members) in (0_u32..).zip(sides) {
-                            for label in labels(members, &spec.groups) {
-                                side_of[label as usize] = Some(side);
-                            }
-                        }
-                        let rest = u32::try_from(sides.len()).unwrap_or(u32::MAX);
-                        for side in &mut side_of {
-                            *side = side.or(Some(rest));
-                        }
-                    }
-                    Sides::Drawn(sides) => {
-                        let mut order = everyone.clone();
-                        dice.shuffle(&mut order);
-                        for (place, label) in (0_u32..).zip(order) {
-                            side_of[label as usize] = Some(place % (*sides).max(1));
+    let one = |(number, fault)| draw_one(fault, number, spec, &mut killed);
+    (0_u64..).zip(&spec.faults).map(one).collect()
+}
+
+/// Draws one fault, of this number. `killed` are those whom kills before it have drawn.
+fn draw_one(fault: &Fault, number: u64, spec: &RunSpec, killed: &mut Vec<u32>) -> Drawn {
+    let mut dice = Dice::new(mix(spec.seed ^ mix(number.wrapping_add(0xfa17))));
+    let everyone: Vec<u32> = (0..spec.instances()).collect();
+    let on_one_side = |labels: Vec<u32>| labels.into_iter().map(|label| (label, 0)).collect();
+    let mut towards = Vec::new();
+    let hit: Vec<(u32, u32)> = match &fault.action {
+        Action::Kill(selection) => {
+            let chosen = choose(selection, &spec.groups, &mut dice, killed);
+            killed.extend(&chosen);
+            on_one_side(chosen)
+        }
+        Action::Pause(selection) | Action::Resume(selection) | Action::Restart(selection) => {
+            on_one_side(choose(selection, &spec.groups, &mut dice, &[]))
+        }
+        Action::Degrade { of, towards: to, .. } => {
+            towards = if to.is_empty() { everyone.clone() } else { labels(to, &spec.groups) };
+            on_one_side(choose(of, &spec.groups, &mut dice, &[]))
+        }
+        Action::Heal => Vec::new(),
+        Action::Partition(sides) => {
+            let mut side_of = vec![None; everyone.len()];
+            match sides {
+                Sides::Listed(sides) => {
+                    for (side, members) in (0_u32..).zip(sides) {
+                        for label in labels(members, &spec.groups) {
+                            side_of[label as usize] = Some(side);
                         }
                     }
-                    Sides::Apart(selection) => {
-                        side_of.fill(Some(1));
-                        for label in choose(selection, &spec.groups, &mut dice, &[]) {
-                            side_of[label as usize] = Some(0);
-                        }
+                    let rest = u32::try_from(sides.len()).unwrap_or(u32::MAX);
+                    for side in &mut side_of {
+                        *side = side.or(Some(rest));
                     }
                 }
-                everyone.iter().map(|&label| (label, side_of[label as usize].unwrap_or(0))).collect()
+                Sides::Drawn(sides) => {
+                    let mut order = everyone.clone();
+                    dice.shuffle(&mut order);
+                    for (place, label) in (0_u32..).zip(order) {
+                        side_of[label as usize] = Some(place % (*sides).max(1));
+                    }
+                }
+                Sides::Apart(selection) => {
+                    side_of.fill(Some(1));
+                    for label in choose(selection, &spec.groups, &mut dice, &[]) {
+                        side_of[label as usize] = Some(0);
+                    }
+                }
             }
-        };
-        let Fault { trigger, delay, lasts, action, .. } = fault.clone();
-        out.push(Drawn { trigger, delay, lasts, action, hit, towards });
+            everyone.iter().map(|&label| (label, side_of[label as usize].unwrap_or(0))).collect()
+        }
+    };
+    let Fault { trigger, delay, lasts, action, .. } = fault.clone();
+    Drawn { trigger, delay, lasts, action, hit, towards }
+}
+
+/// A fault that an instance asks for while the run goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    /// The fault, drawn.
+    pub drawn: Drawn,
+    /// The state to signal once it has begun.
+    pub callback_state: Option<String>,
+}
+
+/// What is wrong with a fault that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRequest {
+    /// The state at which its author waits, if that much can be read.
+    pub callback_state: Option<String>,
+    /// What is wrong, and what to do about it.
+    pub why: String,
+}
+
+/// Reads a fault that an instance asks for: a JSON object with the keys of `[[faults]]` and `callback_state`. Without
+/// `at`, `after_barrier` and `after_stage` it is for now. `before` are the faults of the run so far.
+pub fn request(payload: &str, spec: &RunSpec, before: &[&Drawn]) -> Result<Requested, BadRequest> {
+    let mut callback_state = None;
+    let fault = read(payload, &mut callback_state);
+    let bad = |why: String| BadRequest { callback_state: callback_state.clone(), why };
+    let fault = fault.map_err(&bad)?;
+    if let Some(stranger) = named(&fault.action).find(|who| labels(std::slice::from_ref(who), &spec.groups).is_empty())
+    {
+        return Err(bad(format!("the run has no `{}`", stranger.value)));
     }
-    out
+    let kills = before.iter().filter(|fault| matches!(fault.action, Action::Kill(_)));
+    let mut killed = kills.flat_map(|fault| fault.hit.iter().map(|(label, _)| *label)).collect();
+    Ok(Requested { drawn: draw_one(&fault, before.len() as u64, spec, &mut killed), callback_state })
+}
+
+fn read(payload: &str, callback_state: &mut Option<String>) -> Result<Fault, String> {
+    let mut object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(payload).map_err(|error| format!("the fault cannot be read: {error}"))?;
+    if let Some(serde_json::Value::String(state)) = object.remove("callback_state") {
+        *callback_state = Some(state).filter(|state| !state.is_empty());
+    }
+    object.retain(|_, value| !value.is_null());
+    if !["at", "after_barrier", "after_stage"].iter().any(|key| object.contains_key(*key)) {
+        object.insert("at".to_owned(), "0s".into());
+    }
+    let text = toml::to_string(&object).map_err(|error| format!("the fault cannot be read: {error}"))?;
+    crate::composition::fault_of(&text).map_err(|problems| {
+        let words = |problem: &crate::Problem| match &problem.hint {
+            Some(hint) => format!("{} ({hint})", problem.text),
+            None => problem.text.clone(),
+        };
+        problems.iter().map(words).collect::<Vec<_>>().join("; ")
+    })
+}
+
+/// Whom an action names.
+pub(crate) fn named(action: &Action) -> impl Iterator<Item = &At<Who>> {
+    let (some, more): (Vec<&At<Who>>, &[At<Who>]) = match action {
+        Action::Kill(Selection { of, .. })
+        | Action::Pause(Selection { of, .. })
+        | Action::Resume(Selection { of, .. })
+        | Action::Restart(Selection { of, .. })
+        | Action::Partition(Sides::Apart(Selection { of, .. })) => (of.iter().collect(), &[]),
+        Action::Degrade { of, towards, .. } => (of.of.iter().collect(), towards),
+        Action::Partition(Sides::Listed(sides)) => (sides.iter().flatten().collect(), &[]),
+        Action::Partition(Sides::Drawn(_)) | Action::Heal => (Vec::new(), &[]),
+    };
+    some.into_iter().chain(more)
 }
 
 /// The numbers of these, ascending, each once; what the run does not have is left out.
@@ -211,6 +298,12 @@ fn labels(of: &[At<Who>], groups: &[GroupSpec]) -> Vec<u32> {
     out.sort_unstable();
     out.dedup();
     out
+}
+
+/// The numbers of groups and instances in a run, ascending, each once; what the run does not have is left out.
+pub fn numbers(of: &[Who], groups: &[GroupSpec]) -> Vec<u32> {
+    let of: Vec<At<Who>> = of.iter().cloned().map(At::nowhere).collect();
+    labels(&of, groups)
 }
 
 fn choose(selection: &Selection, groups: &[GroupSpec], dice: &mut Dice, but: &[u32]) -> Vec<u32> {
@@ -274,6 +367,34 @@ mod tests {
         assert_eq!(first.iter().map(|fault| fault.hit.len()).collect::<Vec<_>>(), [3, 3, 3, 0]);
         let once: std::collections::BTreeSet<u32> = hit.iter().copied().collect();
         assert_eq!(once, (0..9).collect());
+    }
+
+    #[test]
+    fn a_plan_may_ask_for_what_a_composition_may() {
+        let spec = spec_of("[[groups]]\nid = \"a\"\ninstances = { count = 9 }\n");
+        let kill = r#"{"do":"kill","of":["a"],"count":3,"callback_state":"done"}"#;
+        let first = request(kill, &spec, &[]).expect("a good one");
+        assert_eq!((first.drawn.hit.len(), first.callback_state.as_deref()), (3, Some("done")));
+        assert_eq!((&first.drawn.trigger, first.drawn.delay), (&Trigger::Start, Duration::ZERO));
+        let second = request(kill, &spec, &[&first.drawn]).expect("a good one");
+        assert!(first.drawn.hit.iter().all(|hit| !second.drawn.hit.contains(hit)), "no one dies twice");
+        let link = r#"{"do":"degrade","at":"1s","for":"5s","towards":null,"link":{"latency":"20ms","loss":3}}"#;
+        let link = request(link, &spec, &[]).expect("a good one").drawn;
+        assert_eq!((link.delay, link.lasts, link.hit.len()), (Duration::from_secs(1), Some(Duration::from_secs(5)), 9));
+        let restart = request(r#"{"do":"restart","of":["a/2"]}"#, &spec, &[]).expect("a good one").drawn;
+        assert_eq!((restart.lasts, restart.hit), (Some(Duration::ZERO), vec![(2, 0)]));
+        for (payload, wanted) in [
+            ("7", "cannot be read"),
+            (r#"{"do":"kill","callback_state":"s"}"#, "does not say whom"),
+            (r#"{"do":"kil","callback_state":"s","of":["a"]}"#, "did you mean `kill`?"),
+            (r#"{"do":"kill","callback_state":"s","of":["b"]}"#, "the run has no `b`"),
+            (r#"{"do":"kill","callback_state":"s","of":["a/9"]}"#, "the run has no `a/9`"),
+            (r#"{"do":"heal","callback_state":"s","who":1}"#, "unknown key `who`"),
+        ] {
+            let bad = request(payload, &spec, &[]).expect_err(payload);
+            assert!(bad.why.contains(wanted), "{payload}: {}", bad.why);
+            assert_eq!(bad.callback_state.is_some(), payload != "7", "{payload}");
+        }
     }
 
     #[test]

@@ -8,8 +8,12 @@ use crate::ids::{InstanceId, RunId};
 pub const RUN_FILE: &str = "run.json";
 /// Every event of a run, in order.
 pub const EVENTS_FILE: &str = "events.ndjson";
+/// What the machine did to the run, sampled while it went on.
+pub const MACHINE_FILE: &str = "machine.ndjson";
 /// What the instances wrote, by group and index.
 pub const OUTPUTS_DIR: &str = "outputs";
+/// Captures of packets, `<group>-<index>.pcap`.
+pub const CAPTURES_DIR: &str = "captures";
 /// What the instances printed, by group and index.
 pub const LOGS_DIR: &str = "logs";
 /// Standard output of one instance.

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod ids;
 pub mod layout;
 pub mod link;
+pub mod machine;
 #[cfg(feature = "plans")]
 pub mod manifest;
 #[cfg(feature = "plans")]

@@ -11,8 +11,8 @@ use crate::outcome::{Expect, Verdict};
 
 /// The version of `run.json` and `events.ndjson` that this build writes. A reader accepts the same major version.
 ///
-/// 1.0: first. 1.1: the events `fault_began` and `fault_ended`. 1.2: `network` in `run.json`.
-pub const FORMAT: Format = Format { major: 1, minor: 2 };
+/// 1.0: first. 1.1: the events `fault_began` and `fault_ended`. 1.2: `network` in `run.json`. 1.3: `machine.ndjson`.
+pub const FORMAT: Format = Format { major: 1, minor: 3 };
 
 /// A version of a stored format. A new minor version can be read by an old reader; a new major one cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

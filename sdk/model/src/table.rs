@@ -5,16 +5,18 @@
 
 mod connections;
 mod dht;
+mod machine;
 mod pubsub;
 mod run;
 
 pub use connections::*;
 pub use dht::*;
+pub use machine::*;
 pub use pubsub::*;
 pub use run::*;
 
 /// The version of the dataset's tables. A reader accepts the same major version.
-pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 1 };
+pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 2 };
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,9 @@ pub const ALL: &[Table] = &[
     PEER_FACTS,
     RUN_EVENTS,
     FAULTS,
+    RESOURCES,
+    HOST,
+    LINKS,
     COPIES,
     LOGS,
     FILES,

@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tg_e2e::{Done, Home, Pipe, Run, Tool, finish, has, plan};
 use tg_model::event::EventKind;
+use tg_model::machine::Sample;
 use tg_model::outcome::Outcome;
 
 use crate::table::{Row, check, row};
@@ -252,5 +253,103 @@ fn an_ordinary_user_gets_hosts_or_is_told_what_is_missing() {
     } else {
         done.expect(14);
         assert!(done.stderr.contains("/dev/net/tun") && done.stderr.contains("ordinary user"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn what_hosts_use_and_what_became_of_their_packets_is_on_record() {
+    if !has(Tool::Hosts, "samples of hosts") {
+        return;
+    }
+    let home = Home::new();
+    let plan = network();
+    let params = ["--param", "loss=20", "--param", "latency=2ms", "--param", "count=200"];
+    let args =
+        ["run", plan.to_str().expect("a plain path"), "--case", "probe", "--instances", "4", "--isolation", "host"];
+    home.tg(args.into_iter().chain(params).chain(["--collect"])).expect(0);
+    let run = home.run();
+    let text = fs::read_to_string(run.dir.join("machine.ndjson")).expect("samples");
+    let (mut seen, mut passed, mut lost) = (0, 0, 0);
+    for line in text.lines() {
+        match serde_json::from_str(line).expect("a sample") {
+            Sample::Resources(one) => {
+                seen += 1;
+                // The plan alone, without what makes its host.
+                assert_eq!(one.processes, Some(1), "{one:?}");
+                assert!(one.sent.is_some() && one.received.is_some());
+            }
+            Sample::Link(link) => {
+                assert_ne!(link.from, link.to);
+                passed += link.passed.packets;
+                lost += link.lost;
+            }
+            Sample::Host(_) => {}
+        }
+    }
+    // Two pairs, 200 datagrams each way that were not lost; five standard deviations of what is lost of 400 are 40.
+    assert!(seen >= 4 && passed >= 500, "{seen} {passed}");
+    assert!((40..400).contains(&lost), "{lost}");
+    for table in ["resources", "host", "links"] {
+        assert!(run.dir.join("dataset").join(table).is_dir(), "{table}");
+    }
+    let stats = home.tg(["analyze", "stats", "latest"]);
+    stats.expect(0);
+    assert!(stats.stdout.contains("CPU contention") && stats.stdout.contains("packets late"), "{}", stats.stdout);
+}
+
+/// The packets of a capture: the moment in nanoseconds, and the bytes from the IP header on.
+fn captured(path: &Path) -> Vec<(u64, Vec<u8>)> {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((word(0), word(20)), (0xa1b2_3c4d, 101), "nanoseconds, and packets that begin with IP");
+    let (mut at, mut out) = (24, Vec::new());
+    while at < bytes.len() {
+        let length = word(at + 8) as usize;
+        assert_eq!(word(at + 12) as usize, length);
+        out.push((
+            u64::from(word(at)) * 1_000_000_000 + u64::from(word(at + 4)),
+            bytes[at + 16..at + 16 + length].to_vec(),
+        ));
+        at += 16 + length;
+    }
+    out
+}
+
+#[test]
+fn captures_have_what_a_host_sent_and_received() {
+    if !has(Tool::Hosts, "captures") {
+        return;
+    }
+    let home = Home::new();
+    let plan = network();
+    let path = plan.to_str().expect("a plain path");
+    let case = ["run", path, "--case", "ping-pong", "--instances", "2", "--param", "rounds=3"];
+    let nobody = home.tg(case.into_iter().chain(["--pcap", "multi"]));
+    nobody.expect(2);
+    assert!(nobody.stderr.contains("`--pcap multi` names nobody of the run"), "{}", nobody.stderr);
+    home.tg(case.into_iter().chain(["--pcap", "single/0", "--isolation", "none"])).expect(14);
+    assert!(home.runs().is_empty());
+    home.tg(case.into_iter().chain(["--pcap", "single/0", "--isolation", "host"])).expect(0);
+    let run = home.run();
+    assert!(!run.dir.join("captures/single-1.pcap").exists());
+    let path = run.dir.join("captures/single-0.pcap");
+    let packets = captured(&path);
+    let (us, them) = ([16, 0, 0, 2], [16, 0, 0, 3]);
+    let (mut sent, mut received) = (0, 0);
+    for (ns, packet) in &packets {
+        assert!(*ns >= run.file.started_ns && *ns <= run.file.ended_ns.expect("it ended"), "{ns}");
+        if packet[0] >> 4 == 4 {
+            sent += usize::from(packet[12..16] == us && packet[16..20] == them);
+            received += usize::from(packet[12..16] == them && packet[16..20] == us);
+            // The sum over a header with its checksum is all ones.
+            let sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+            assert_eq!((sum >> 16) + (sum & 0xffff), 0xffff);
+        }
+    }
+    assert!(sent >= 6 && received >= 6, "{sent} {received}");
+    if has(Tool::Tcpdump, "captures, as tcpdump reads them") {
+        let read = Command::new("tcpdump").args(["-nn", "-v", "-r"]).arg(&path).output().expect("tcpdump runs");
+        let text = String::from_utf8_lossy(&read.stdout);
+        assert!(read.status.success() && text.contains("16.0.0.2") && !text.contains("incorrect"), "{text}");
     }
 }

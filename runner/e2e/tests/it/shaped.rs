@@ -183,3 +183,71 @@ fn a_network_is_refused_where_tg_is_not_the_network() {
     assert!(wrong.stderr.contains("shaped.toml:10: there is no region `eastsu`"), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("did you mean `eastus`?"), "{}", wrong.stderr);
 }
+
+#[test]
+fn routers_map_and_filter_as_the_composition_asks() {
+    if !has(Tool::Hosts, "routers") {
+        return;
+    }
+    let home = Home::new();
+    let path = network().join("compositions/routers.toml");
+    let text = fs::read_to_string(path).expect("it comes with tg");
+    for nat in ["full-cone", "address-restricted", "port-restricted", "symmetric"] {
+        let plan = network();
+        let text = text.replace("plan = \"network\"", &format!("plan = \"{}\"", plan.display()));
+        let text = text.replace("{{ or .Env.NAT \"port-restricted\" }}", nat);
+        let path = home.file("routers.toml", &text);
+        // The plan succeeds only if it finds by its own sockets what was asked for.
+        home.tg(["run", path.to_str().expect("a plain path"), "--isolation", "host"]).expect(0);
+    }
+    let show = home.tg(["runs", "show", "latest"]);
+    assert!(show.stdout.contains("inside behind routers of their own (symmetric)"), "{}", show.stdout);
+    // The plan is no yes-man.
+    let wrong = text
+        .replace("nat = \"{{ or .Env.NAT \"port-restricted\" }}\"\n\n[[groups]]", "nat = \"symmetric\"\n\n[[groups]]");
+    let wrong = wrong.replace("plan = \"network\"", &format!("plan = \"{}\"", network().display()));
+    let path = home.file("routers.toml", &wrong);
+    let failed = home.tg(["run", path.to_str().expect("a plain path"), "--isolation", "host"]);
+    failed.expect(10);
+    assert!(failed.stderr.contains("the router is port-restricted"), "{}", failed.stderr);
+    let bad = text.replace("[[network.routers]]\nof = [\"inside\"]", "[[network.routers]]\nof = [\"insid\"]");
+    let path = home.file("routers.toml", &bad);
+    let refused = home.tg(["run", path.to_str().expect("a plain path")]);
+    refused.expect(2);
+    assert!(refused.stderr.contains("a router of `[network]` names group `insid`"), "{}", refused.stderr);
+}
+
+#[test]
+fn programs_of_debian_talk_over_the_network_as_it_is_shaped() {
+    if !has(Tool::Hosts, "ping, curl and iperf3") || !has(Tool::NetworkPrograms, "ping, curl and iperf3") {
+        return;
+    }
+    let home = Home::new();
+    let text = format!(
+        "[global]\nplan = \"{}\"\ncase = \"talk\"\nbuilder = \"exec:generic\"\nrunner = \"local:exec\"\ndeadline = \"2m\"\n\
+         [[groups]]\nid = \"single\"\ninstances = {{ count = 2 }}\n\
+         [network.link]\nlatency = \"10ms\"\nbandwidth = \"20Mbit\"\n",
+        tg_e2e::plan("tools").display()
+    );
+    let path = home.file("tools.toml", &text);
+    let done = home.tg(["run", path.to_str().expect("a plain path"), "--isolation", "host", "--collect"]);
+    done.expect(0);
+    let run = home.run();
+    let read = |name: &str| fs::read_to_string(run.output("single/1", name)).expect("a file");
+    assert_eq!(read("page.txt"), "hello from single-0\n");
+    let ping = read("ping.txt");
+    assert!(ping.contains("(16.0.0.2)") && ping.contains(" 0% packet loss"), "{ping}");
+    let least: f64 = ping
+        .split("rtt min/avg/max/mdev = ")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("no round trip in {ping}"));
+    assert!(least >= 20.0, "two times 10 ms were asked for, and it was {least} ms");
+    assert!(read("ping6.txt").contains("fd74:6700::2"), "{}", read("ping6.txt"));
+    let iperf: serde_json::Value = serde_json::from_str(&read("iperf3.json")).expect("iperf3 speaks JSON");
+    // The server tells what it had when the client was done; the rest was on its way.
+    assert!(iperf["end"]["sum_sent"]["bytes"].as_u64().is_some_and(|bytes| bytes >= 2 << 20), "{iperf}");
+    let rate = iperf["end"]["sum_received"]["bits_per_second"].as_f64().expect("a rate");
+    // IP and TCP headers are of the 20 Mbit/s; what comes through is less in any case.
+    assert!(rate > 0.0 && rate < 20e6, "{rate} bit/s came through 20 Mbit/s");
+}

@@ -6,12 +6,20 @@ use super::Size;
 use super::links::{self, duration};
 use crate::fault::{Action, Fault, Selection, Sides, Trigger, Who};
 use crate::link::Link;
-use crate::node::{At, Fields, Reader, Table, Value};
-use crate::problem::{shown, suggestion};
+use crate::node::{At, Fields, Reader, Table, Value, parse};
+use crate::problem::{Problem, shown, suggestion};
 
 const FAULT: &[&str] =
     &["at", "after_barrier", "after_stage", "for", "do", "of", "share", "count", "sides", "towards", "link"];
-const ACTIONS: [&str; 6] = ["kill", "pause", "resume", "partition", "heal", "degrade"];
+const ACTIONS: [&str; 7] = ["kill", "pause", "resume", "restart", "partition", "heal", "degrade"];
+
+/// A fault that a text of its own holds, without a header.
+pub(crate) fn fault_of(text: &str) -> Result<Fault, Vec<Problem>> {
+    let table = parse("the fault", text, None)?;
+    let mut reader = Reader { file: "the fault", problems: Vec::new() };
+    let found = fault(&mut reader, &table, None);
+    found.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+}
 
 /// One fault, or nothing if too little of it can be read.
 pub(super) fn fault(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Option<Fault> {
@@ -22,9 +30,11 @@ pub(super) fn fault(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Opt
     let action = action(r, &fields, &word)?;
     if lasts.is_some() && matches!(action, Action::Kill(_) | Action::Resume(_) | Action::Heal) {
         let text = format!("`for` in {} means nothing for `{}`", fields.place, word.value);
-        let hint = "a pause, a partition and a degraded link can end".to_owned();
+        let hint = "a pause, a partition and a degraded link can end, and a restart can take a while".to_owned();
         r.problem(fields.get("for").and_then(|at| at.line), text, Some(hint));
     }
+    // Who is restarted is back at once, if nothing else is said.
+    let lasts = if matches!(action, Action::Restart(_)) { lasts.or(Some(Duration::ZERO)) } else { lasts };
     Some(Fault { line, trigger, delay, lasts, action })
 }
 
@@ -73,6 +83,10 @@ fn action(r: &mut Reader<'_>, fields: &Fields<'_>, word: &At<String>) -> Option<
         "pause" => {
             only(r, &special, &whom);
             Action::Pause(some(r, fields)?)
+        }
+        "restart" => {
+            only(r, &special, &whom);
+            Action::Restart(some(r, fields)?)
         }
         "resume" => {
             only(r, &special, &whom);

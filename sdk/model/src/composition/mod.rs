@@ -5,6 +5,7 @@ mod links;
 mod network;
 mod read;
 
+pub(crate) use faults::fault_of;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

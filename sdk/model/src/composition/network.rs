@@ -7,7 +7,7 @@ use super::faults;
 use super::links::{self, LINK, MOST_DELAY};
 use crate::fault::Who;
 use crate::link::Link;
-use crate::network::{Between, FIGURES, Matrix, Network, Regions, Topology, TopologyKind, Unreachable};
+use crate::network::{Behind, Between, FIGURES, Matrix, Nat, Network, Regions, Topology, TopologyKind, Unreachable};
 use crate::node::{At, Fields, Reader, Table, Value};
 use crate::param::parse_duration;
 use crate::problem::{shown, suggestion};
@@ -31,9 +31,9 @@ const MOST_REGIONS: usize = 200;
 const ROUNDING: f64 = 1e-6;
 
 pub(super) fn network(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Network {
-    let fields = r.fields(table, line, "`[network]`", &["link", "links", "regions", "topology"]);
+    let fields = r.fields(table, line, "`[network]`", &["link", "links", "regions", "topology", "routers"]);
     if table.is_empty() {
-        let hint = "add `[network.link]`, `[[network.links]]`, `[network.regions]` or `[network.topology]`".to_owned();
+        let hint = "add `[network.link]`, `[[network.links]]`, `[network.regions]`, `[network.topology]` or `[[network.routers]]`".to_owned();
         r.problem(line, "`[network]` says nothing of the network", Some(hint));
     }
     let link = r.table(&fields, "link").map(|(table, line)| {
@@ -43,7 +43,24 @@ pub(super) fn network(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> N
     let links = r.tables(&fields, "links").into_iter().filter_map(|(table, line)| between(r, table, line)).collect();
     let regions = r.table(&fields, "regions").map(|(table, line)| regions(r, table, line));
     let topology = r.table(&fields, "topology").and_then(|(table, line)| topology(r, table, line));
-    Network { line, link: link.unwrap_or_default(), links, regions, topology }
+    let routers = r.tables(&fields, "routers").into_iter().filter_map(|(table, line)| behind(r, table, line)).collect();
+    Network { line, link: link.unwrap_or_default(), links, regions, topology, routers }
+}
+
+/// Who is behind a router, and what it does.
+fn behind(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Option<Behind> {
+    let fields = r.fields(table, line, "`[[network.routers]]`", &["of", "nat", "shared"]);
+    r.required(&fields, "nat", "say what it does: `nat = \"port-restricted\"`")?;
+    let words: Vec<(&str, Nat)> = Nat::ALL.iter().map(|nat| (nat.word(), *nat)).collect();
+    let nat = links::word(r, &fields, "nat", &words)?;
+    let shared = r.bool(&fields, "shared").is_some_and(|at| at.value);
+    let Some(at) = fields.get("of") else {
+        let hint = "write groups and instances in a list: `of = [\"clients\"]`".to_owned();
+        r.problem(line, "`[[network.routers]]` does not say who is behind it", Some(hint));
+        return None;
+    };
+    let of = faults::members(r, at, "of", &fields.place);
+    (!of.is_empty()).then_some(Behind { of, nat, shared })
 }
 
 /// A link that says something.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::topology::Kind;
-use super::{FIGURES, Figures, Laid, LaidLink, LaidRegions, LaidTopology, Unreachable};
+use super::{FIGURES, Figures, Laid, LaidLink, LaidRegions, LaidRouter, LaidTopology, Nat, Unreachable};
 use crate::env::mix;
 use crate::fault::{Dice, Who};
 use crate::link::Link;
@@ -24,6 +24,19 @@ pub struct Network {
     pub regions: Option<Regions>,
     /// Who may reach whom, if not everybody everybody.
     pub topology: Option<Topology>,
+    /// Who is behind a router; a later one covers an earlier one.
+    pub routers: Vec<Behind>,
+}
+
+/// `[[network.routers]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behind {
+    /// Who is behind it.
+    pub of: Vec<At<Who>>,
+    /// What it does.
+    pub nat: Nat,
+    /// Whether all are behind one, and not each behind its own.
+    pub shared: bool,
 }
 
 /// `[network.topology]`.
@@ -148,7 +161,8 @@ pub fn lay(spec: &RunSpec) -> Option<Laid> {
         unreachable: topology.unreachable,
         edges: topology.kind.draw(spec.instances(), &mut Dice::new(mix(spec.seed ^ mix(0x6772_6170)))),
     });
-    Some(Laid { link: asked.link, links: links.collect(), regions, topology })
+    let routers = asked.routers.iter().map(|one| LaidRouter { of: names(&one.of), nat: one.nat, shared: one.shared });
+    Some(Laid { link: asked.link, links: links.collect(), regions, topology, routers: routers.collect() })
 }
 
 /// Puts every instance into a region.

@@ -7,6 +7,7 @@
 mod asked;
 #[cfg(feature = "plans")]
 mod figures;
+mod routers;
 #[cfg(feature = "plans")]
 mod topology;
 mod ways;
@@ -17,9 +18,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "plans")]
-pub use asked::{Between, Matrix, MatrixProblem, Network, Regions, Topology, lay};
+pub use asked::{Behind, Between, Matrix, MatrixProblem, Network, Regions, Topology, lay};
 #[cfg(feature = "plans")]
 pub use figures::{FIGURES, Figures};
+pub use routers::{LaidRouter, Nat};
 #[cfg(feature = "plans")]
 pub use topology::Kind as TopologyKind;
 pub use ways::Ways;
@@ -45,6 +47,9 @@ pub struct Laid {
     /// Who may reach whom, if not everybody everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topology: Option<LaidTopology>,
+    /// Who is behind a router with address translation; a later one covers an earlier one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<LaidRouter>,
 }
 
 /// What differs between some instances and others.
@@ -157,6 +162,7 @@ impl fmt::Display for Laid {
             let matrix = regions.matrix.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
             parts.push(format!("regions{matrix}: {}", counts.join(", ")));
         }
+        parts.extend(self.routers.iter().map(ToString::to_string));
         if let Some(topology) = &self.topology {
             parts.push(format!("{} graph of {} pairs that reach one another", topology.kind, topology.edges.len()));
         }

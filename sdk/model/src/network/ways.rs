@@ -171,6 +171,7 @@ mod tests {
                     .into(),
             }),
             topology: None,
+            routers: Vec::new(),
         };
         let ways = laid.ways([("a", 2), ("b", 2), ("c", 2)]);
         let ms = |from, to| ways.link(from, to).and_then(|link| link.latency).map(|time| time.as_millis());

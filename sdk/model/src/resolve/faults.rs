@@ -1,7 +1,7 @@
 //! Whether the faults of a composition name what its runs have.
 
 use super::Resolver;
-use crate::fault::{Action, Fault, Selection, Sides, Who};
+use crate::fault::{Fault, Who, named};
 use crate::node::At;
 use crate::problem::{shown, suggestion};
 use crate::spec::GroupSpec;
@@ -11,17 +11,7 @@ impl Resolver<'_> {
     pub(super) fn faults(&mut self, groups: &[GroupSpec]) -> Vec<Fault> {
         let faults = self.composition.faults.clone();
         for fault in &faults {
-            let mut named: Vec<&At<Who>> = Vec::new();
-            match &fault.action {
-                Action::Kill(Selection { of, .. })
-                | Action::Pause(Selection { of, .. })
-                | Action::Resume(Selection { of, .. })
-                | Action::Partition(Sides::Apart(Selection { of, .. })) => named.extend(of),
-                Action::Degrade { of, towards, .. } => named.extend(of.of.iter().chain(towards)),
-                Action::Partition(Sides::Listed(sides)) => named.extend(sides.iter().flatten()),
-                Action::Partition(Sides::Drawn(_)) | Action::Heal => {}
-            }
-            for who in named {
+            for who in named(&fault.action) {
                 self.is_there("a fault", who, groups);
             }
         }

@@ -27,6 +27,9 @@ impl Resolver<'_> {
             let hint = "use `--backend local:exec`, or leave `[network]` out".to_owned();
             self.problem(network.line, text.to_owned(), hint);
         }
+        for who in network.routers.iter().flat_map(|one| &one.of) {
+            self.is_there("a router of `[network]`", who, groups);
+        }
         for who in network.links.iter().flat_map(|one| one.from.iter().chain(&one.to)) {
             self.is_there("a link of `[network]`", who, groups);
         }

@@ -47,6 +47,11 @@ pub const QUERIES: Table = Table {
             Kind::Text,
             "own (an id was written), gap_split (split at gaps) or metric_only (known only by what the plan said of it as a whole).",
         ),
+        may(
+            "starved",
+            Kind::Bool,
+            "Whether its instance starved for a processor at any time while it went on: see `resources.starved`; absent where that was not sampled.",
+        ),
     ],
     sort: &["query_id"],
 };

@@ -122,8 +122,12 @@ pub const FAULTS: Table = Table {
     doc: "One row per fault on schedule and instance that it hit; a fault that hits nobody by name has one row.",
     columns: &[
         may("instance", Kind::U32, "The instance: `instances.instance`."),
-        must("fault", Kind::U32, "The number of the fault in the composition, from 0."),
-        must("action", Kind::Text, "kill, pause, resume, partition, heal or degrade."),
+        must(
+            "fault",
+            Kind::U32,
+            "The number of the fault in the composition, from 0; those that plans asked for follow.",
+        ),
+        must("action", Kind::Text, "kill, pause, resume, restart, partition, heal or degrade."),
         must("start_ts", Kind::Time, "When it began."),
         may("end_ts", Kind::Time, "When it ended; absent for what has no end before that of the run."),
         T_REL,

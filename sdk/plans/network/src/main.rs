@@ -3,6 +3,7 @@
 mod bulk;
 mod distances;
 mod members;
+mod nat;
 mod partition;
 mod ping_pong;
 mod probe;
@@ -21,6 +22,7 @@ async fn main() -> ExitCode {
         .case("bulk", bulk::bulk)
         .case("partition", partition::partition)
         .case("distances", distances::distances)
+        .case("nat", nat::nat)
         .case("impossible", impossible)
         .run()
         .await

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use tg_sdk::{Env, Plan, Result};
+use tg_sdk::{Env, Fault, Plan, Result};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         .case("task-panic", task_panic)
         .case("early-exit", early_exit)
         .case("sync", sync)
+        .case("breaks", breaks)
         .run()
         .await
 }
@@ -66,5 +67,33 @@ async fn sync(env: Env) -> Result {
             return Err(format!("another instance saw another order: {other:?}").into());
         }
     }
+    Ok(())
+}
+
+/// The first life of instance 1 ends when instance 0 has it restarted; what cannot be is told to whoever asks.
+async fn breaks(env: Env) -> Result {
+    let sync = env.sync();
+    if env.index() == Some(1) {
+        // Everybody who begins tells, so that a second life is seen.
+        sync.signal("lives").await?;
+        if sync.signal("alive").await? == 1 {
+            return std::future::pending().await;
+        }
+        return Ok(());
+    }
+    sync.barrier("lives", 1_u64).await?;
+    let error = env.break_now(&Fault::kill().of(["nobody"])).await.expect_err("there is no such group");
+    if !error.to_string().contains("the run has no `nobody`") {
+        return Err(error.into());
+    }
+    if !env.has_sidecar() {
+        let error = env.break_now(&Fault::heal()).await.expect_err("there is no network to heal");
+        if !error.to_string().contains("needs a host of its own") {
+            return Err(error.into());
+        }
+    }
+    sync.barrier("alive", 1_u64).await?;
+    env.break_now(&Fault::restart().of([format!("{}/1", env.group())])).await?;
+    sync.barrier("lives", 2_u64).await?;
     Ok(())
 }
