@@ -106,30 +106,16 @@ impl Outlet {
     }
 }
 
-/// Who knows which barriers instances wait at.
-#[derive(Debug)]
-pub(crate) enum Barriers {
-    /// The hub, below the prefix of the run's keys.
-    Hub(Hub, String),
-    /// A sync service on another machine, which told this last.
-    Told(Arc<Mutex<Vec<Waiting>>>),
-}
-
-impl Barriers {
-    fn waiting(&self) -> Vec<Waiting> {
-        match self {
-            Self::Hub(hub, prefix) => hub.waiting(prefix),
-            Self::Told(told) => told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
-    }
-}
-
 /// The loop of one run.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) state: State,
     pub(crate) outlet: Outlet,
-    pub(crate) barriers: Barriers,
+    pub(crate) hub: Hub,
+    /// The prefix of the run's keys.
+    pub(crate) prefix: String,
+    /// The barriers that instances wait at as a sync service on another machine tells of them, if it is not the hub.
+    pub(crate) elsewhere: Option<Arc<Mutex<Vec<Waiting>>>>,
     pub(crate) stop: watch::Sender<Asked>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stall_after: Duration,
@@ -286,7 +272,10 @@ impl Dispatcher {
 
     /// Nothing was heard for a while: says what the run waits for, unless signals still come in.
     fn look_for_stall(&mut self, timers: &mut Timers) {
-        let waiting = self.barriers.waiting();
+        let waiting = match &self.elsewhere {
+            Some(told) => told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => self.hub.waiting(&self.prefix),
+        };
         let counts: Vec<_> = waiting.iter().map(|line| (line.state.clone(), line.target, line.count)).collect();
         let quiet = timers.last.elapsed();
         if counts == timers.waiting && !counts.is_empty() {

@@ -18,7 +18,7 @@ use crate::addresses::{self, Bound};
 use crate::build::{Artifact, Artifacts};
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::dispatch::{Barriers, Dispatcher, Inputs, Outlet};
+use crate::dispatch::{Dispatcher, Inputs, Outlet};
 use crate::drain::Drain;
 use crate::environment::Common;
 use crate::error::RunError;
@@ -256,7 +256,9 @@ impl Run {
         let mut dispatcher = Dispatcher {
             state,
             outlet,
-            barriers: Barriers::Hub(hub.clone(), prefix.clone()),
+            hub: hub.clone(),
+            prefix: prefix.clone(),
+            elsewhere: None,
             stop,
             deadline,
             stall_after: options.stall_after,

@@ -39,12 +39,18 @@ struct Member {
 /// What the archive holds, by instance.
 struct Content {
     run_files: BTreeMap<String, (Packed, u32)>,
+    /// Samples that came with an instance, from the agent of its node.
+    samples: Vec<(InstanceId, Packed, u32)>,
     members: Vec<(InstanceId, Vec<Member>)>,
     bytes: u64,
     strange: Vec<String>,
 }
 
 impl Content {
+    fn run_file(&self, name: &str) -> Option<(&Packed, u32)> {
+        self.run_files.get(name).map(|(packed, file_id)| (packed, *file_id))
+    }
+
     fn at_the_beginning(&self) -> Progress {
         Progress {
             of_bytes: self.bytes,
@@ -202,13 +208,21 @@ fn sort_out(archive: &mut Archive, run: &RunId) -> Result<Content, CollectError>
             _ => strange.push(below.to_owned()),
         }
     }
-    let count = run_files.len() + members.values().map(BTreeMap::len).sum::<usize>();
+    // A run that was sampled here has all in one file; then one of that name is the instance's own.
+    let mut samples = Vec::new();
+    if !run_files.contains_key(MACHINE_FILE) {
+        for (id, files) in &mut members {
+            samples.extend(files.remove(MACHINE_FILE).map(|packed| (id.clone(), packed)));
+        }
+    }
+    let count = run_files.len() + samples.len() + members.values().map(BTreeMap::len).sum::<usize>();
     if u32::try_from(count).is_err() {
         return Err(CollectError::TooMany { what: "files", most: u64::from(u32::MAX) });
     }
     let mut ids = 1_u32..;
     let mut next = || ids.next().unwrap_or(u32::MAX);
     let run_files = run_files.into_iter().map(|(name, packed)| (name, (packed, next()))).collect();
+    let samples = samples.into_iter().map(|(id, packed)| (id, packed, next())).collect();
     let members = members
         .into_iter()
         .map(|(id, files)| {
@@ -216,7 +230,7 @@ fn sort_out(archive: &mut Archive, run: &RunId) -> Result<Content, CollectError>
             (id, files.collect())
         })
         .collect();
-    Ok(Content { run_files, members, bytes, strange })
+    Ok(Content { run_files, samples, members, bytes, strange })
 }
 
 /// What was read of one stretch.
@@ -340,7 +354,7 @@ fn read_events(
     segment: &mut Segment,
     instances: &mut Instances,
 ) -> Result<(), CollectError> {
-    each_line(archive, content, EVENTS_FILE, segment, &mut |segment, file_id, line, text| {
+    each_line(archive, content.run_file(EVENTS_FILE), EVENTS_FILE, segment, &mut |segment, file_id, line, text| {
         let Ok(event) = serde_json::from_str::<RunEvent>(text) else { return Some("bad-record") };
         let instance = instances.event(&event, line);
         #[derive(serde::Deserialize)]
@@ -369,9 +383,16 @@ fn read_machine(
     instances: &Instances,
 ) -> Result<Starved, CollectError> {
     let mut starved = Starved::default();
-    each_line(archive, content, MACHINE_FILE, segment, &mut |segment, file_id, line, text| {
-        machine::line(segment, instances, &mut starved, (file_id, line), text)
+    let file = content.run_file(MACHINE_FILE);
+    each_line(archive, file, MACHINE_FILE, segment, &mut |segment, file_id, line, text| {
+        machine::line(segment, instances, None, &mut starved, (file_id, line), text)
     })?;
+    for (id, packed, file_id) in &content.samples {
+        let path = format!("{id}/{MACHINE_FILE}");
+        each_line(archive, Some((packed, *file_id)), &path, segment, &mut |segment, file_id, line, text| {
+            machine::line(segment, instances, Some(id), &mut starved, (file_id, line), text)
+        })?;
+    }
     starved.settle();
     Ok(starved)
 }
@@ -382,7 +403,7 @@ fn read_notes(
     segment: &mut Segment,
     instances: &Instances,
 ) -> Result<(), CollectError> {
-    each_line(archive, content, NOTES_FILE, segment, &mut |segment, file_id, line, text| {
+    each_line(archive, content.run_file(NOTES_FILE), NOTES_FILE, segment, &mut |segment, file_id, line, text| {
         let Ok(note) = serde_json::from_str::<SourceNote>(text) else { return Some("bad-record") };
         let id = note.path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/").parse().ok();
         let instance = id.and_then(|id| instances.number(&id));
@@ -395,12 +416,12 @@ fn read_notes(
 /// Reads a file of the run line by line. `each` gives a reason to note the line, an empty one if it made the note.
 fn each_line(
     archive: &mut Archive,
-    content: &Content,
+    file: Option<(&Packed, u32)>,
     name: &str,
     segment: &mut Segment,
     each: &mut dyn FnMut(&mut Segment, u32, u32, &str) -> Option<&'static str>,
 ) -> Result<(), CollectError> {
-    let Some((packed, file_id)) = content.run_files.get(name) else { return Ok(()) };
+    let Some((packed, file_id)) = file else { return Ok(()) };
     let mut counts = Counts::default();
     let mut lines = Lines::new(archive.content(packed)?);
     let cut = loop {
@@ -411,7 +432,7 @@ fn each_line(
         };
         let number = u32::try_from(line.number).unwrap_or(u32::MAX);
         let text = str::from_utf8(line.bytes).ok().filter(|_| !line.too_long);
-        let reason = text.map_or(Some("not-utf8"), |text| each(segment, *file_id, number, text));
+        let reason = text.map_or(Some("not-utf8"), |text| each(segment, file_id, number, text));
         counts.lines += 1;
         match reason {
             None => counts.mapped += 1,
@@ -420,7 +441,7 @@ fn each_line(
                 if !reason.is_empty() {
                     let reason = if line.ended { reason } else { "half-line" };
                     let head = String::from_utf8_lossy(&line.bytes[..line.bytes.len().min(1000)]);
-                    file::note(segment, None, *file_id, number, name, reason, &head);
+                    file::note(segment, None, file_id, number, name, reason, &head);
                 }
             }
         }
@@ -431,9 +452,9 @@ fn each_line(
         Some(error) => Err(error),
     };
     let (size, sha) = ended.unwrap_or_else(|error| {
-        file::note(segment, None, *file_id, 0, name, "cut-file", &error.to_string());
+        file::note(segment, None, file_id, 0, name, "cut-file", &error.to_string());
         (0, String::new())
     });
-    run_row(segment, *file_id, name, "run", size, &sha, counts);
+    run_row(segment, file_id, name, "run", size, &sha, counts);
     Ok(())
 }

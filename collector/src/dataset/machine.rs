@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tg_model::InstanceId;
 use tg_model::machine::{HostLoad, LinkLoad, Resources, Sample, Traffic};
 
 use super::instances::Instances;
@@ -58,16 +59,19 @@ fn may(value: Option<u64>) -> Option<i64> {
     value.map(signed)
 }
 
-/// Reads a line. Gives the reason to note it, if it tells of nothing.
+/// Reads a line. Gives the reason to note it, if it tells of nothing. A file `of` one instance can tell of nobody else.
 pub(crate) fn line(
     segment: &mut Segment,
     instances: &Instances,
+    of: Option<&InstanceId>,
     starved: &mut Starved,
     (file_id, line): (u32, u32),
     text: &str,
 ) -> Option<&'static str> {
     let Ok(sample) = serde_json::from_str::<Sample>(text) else { return Some("bad-record") };
     match sample {
+        Sample::Resources(sample) if of.is_some_and(|of| *of != sample.instance) => return Some("not-an-instance"),
+        Sample::Host(_) | Sample::Link(_) if of.is_some() => return Some("not-an-instance"),
         Sample::Resources(sample) => {
             let Some(instance) = instances.number(&sample.instance) else { return Some("not-an-instance") };
             if let Some(is_starved) = sample.is_starved() {

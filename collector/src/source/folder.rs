@@ -234,7 +234,7 @@ impl Scan<'_> {
                 Ok(meta) if meta.is_dir() => "a folder that lies too deep",
                 Ok(meta) if meta.is_file() => {
                     // In the folder of logs, only what tg itself keeps there counts.
-                    if logs && safe != STDOUT_FILE && safe != STDERR_FILE {
+                    if logs && ![STDOUT_FILE, STDERR_FILE, MACHINE_FILE].contains(&safe.as_str()) {
                         continue;
                     }
                     let Some(locator) = dir.join(&file_name).to_str().map(str::to_owned) else {

@@ -58,3 +58,21 @@ async fn samples_become_tables_and_mark_lookups_of_who_starved() {
         ["machine.ndjson 6 not-an-instance", "machine.ndjson 7 bad-record", "machine.ndjson 8 bad-record"]
     );
 }
+
+#[tokio::test]
+async fn samples_that_came_with_an_instance_tell_of_it_alone() {
+    let home = Home::new(&[("a", 2)]);
+    home.write(
+        "logs/a/1/machine.ndjson",
+        r#"{"type":"resources","ts":2000,"span_ns":1000,"instance":"a/1","of":"cgroup","cpu_ns":700,"cpu_wait_ns":100}
+{"type":"resources","ts":2000,"span_ns":1000,"instance":"a/0","of":"cgroup","cpu_ns":700}
+{"type":"host","ts":2000,"span_ns":1000,"cpus":2}
+"#,
+    );
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let tables = prove(&home.path("into"), RUN);
+    assert_eq!(tables["resources"].show(&["instance", "of", "cpu_ns", "starved"]), ["1 cgroup 700 true"]);
+    let mut notes = tables["notes"].show(&["path", "line", "reason"]);
+    notes.retain(|note| note.contains("machine"));
+    assert_eq!(notes, ["a/1/machine.ndjson 2 not-an-instance", "a/1/machine.ndjson 3 not-an-instance"]);
+}

@@ -164,6 +164,8 @@ fn agent(wanted: &Wanted<'_>) -> Value {
                     "tolerations": [{"operator": "Exists"}],
                     "priorityClassName": "system-node-critical",
                     "terminationGracePeriodSeconds": 5,
+                    // It reads what passed the network of a pod from the pod's processes.
+                    "hostPID": true,
                     "containers": [{
                         "name": "agent", "image": wanted.settings.image, "imagePullPolicy": wanted.pull_policy,
                         "args": ["cluster", "agent"],
@@ -183,12 +185,18 @@ fn agent(wanted: &Wanted<'_>) -> Value {
                         "volumeMounts": [
                             {"name": "runs", "mountPath": names::NODE_ROOT},
                             {"name": "logs", "mountPath": "/var/log/pods", "readOnly": true},
+                            {
+                                "name": "cgroups", "mountPath": names::CGROUPS, "readOnly": true,
+                                // Where each controller is a mount of its own.
+                                "mountPropagation": "HostToContainer",
+                            },
                         ],
                         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
                     }],
                     "volumes": [
                         {"name": "runs", "hostPath": {"path": names::NODE_ROOT, "type": "DirectoryOrCreate"}},
                         {"name": "logs", "hostPath": {"path": "/var/log/pods", "type": "Directory"}},
+                        {"name": "cgroups", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}},
                     ],
                 },
             },

@@ -40,6 +40,9 @@ pub(super) const KEYS: &str = "tg-object-store";
 /// Where a node keeps what instances write until it is published.
 pub(super) const NODE_ROOT: &str = "/var/lib/tg";
 
+/// Where an agent sees the control groups of its node.
+pub(super) const CGROUPS: &str = "/host/cgroup";
+
 /// The Job of a group.
 pub(super) fn job(run: &RunId, group: usize) -> String {
     format!("tg-{run}-{group}").to_ascii_lowercase().replace('_', "-")

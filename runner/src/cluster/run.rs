@@ -23,7 +23,7 @@ use super::{listen, names, room};
 use crate::build::Artifacts;
 use crate::cancel::Cancel;
 use crate::clock::Clock;
-use crate::dispatch::{Barriers, Dispatcher, Inputs, Outlet};
+use crate::dispatch::{Dispatcher, Inputs, Outlet};
 use crate::engine::{RunOptions, run_file, seal};
 use crate::environment::Common;
 use crate::error::RunError;
@@ -234,7 +234,9 @@ impl Going {
         let mut dispatcher = Dispatcher {
             state,
             outlet,
-            barriers: Barriers::Told(barriers),
+            hub,
+            prefix: String::new(),
+            elsewhere: Some(barriers),
             stop,
             deadline,
             stall_after: options.stall_after,

@@ -1,11 +1,13 @@
-//! The agent of a node: publishes what the instances there wrote and printed, and tells the runner what it found.
+//! The agent of a node: publishes what the instances there wrote and printed, samples what they use, and tells the runner what it found.
 //!
 //! It holds nothing that it could not find again: the pods of its node are in the cluster, what they wrote is on the
 //! node's disk, and how far it has read what they print is written beside that. An agent that is killed goes on where
 //! it was.
 
+mod cgroup;
 mod logs;
 mod one;
+mod samples;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -51,12 +53,23 @@ pub struct AgentOptions {
     pub root: PathBuf,
     /// The node's folder of container logs, `/var/log/pods`.
     pub pod_logs: PathBuf,
+    /// The node's control groups.
+    pub cgroups: PathBuf,
+    /// The node's processes.
+    pub proc: PathBuf,
 }
 
 impl AgentOptions {
     /// The usual folders.
     pub fn new(node: impl Into<String>) -> Self {
-        Self { node: node.into(), pod: None, root: names::NODE_ROOT.into(), pod_logs: "/var/log/pods".into() }
+        Self {
+            node: node.into(),
+            pod: None,
+            root: names::NODE_ROOT.into(),
+            pod_logs: "/var/log/pods".into(),
+            cgroups: names::CGROUPS.into(),
+            proc: "/proc".into(),
+        }
     }
 
     /// A file that is written every few seconds while the agent is alive.

@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::cgroup::Meter;
 use super::logs::Logs;
+use super::samples::Samples;
 use super::{Doing, HANGS_PUBLISHING, Node, doing, set};
 use crate::cluster::names;
 use crate::cluster::pod::{self, Standing};
@@ -79,6 +81,7 @@ async fn until_over(node: &Arc<Node>, instance: &Instance, pods: &mut watch::Rec
     let mut wait = LOOK.0;
     let mut open = true;
     let mut so_far = SoFar::new();
+    let mut samples = samples(node, instance, pods.borrow().metadata.uid.as_deref().unwrap_or_default());
     loop {
         // Read first: what was printed before the end was seen is in the log by then.
         let over = matches!(pod::standing(&pods.borrow_and_update()), Standing::Over(_)) || !open;
@@ -88,6 +91,8 @@ async fn until_over(node: &Arc<Node>, instance: &Instance, pods: &mut watch::Rec
         if over && read == 0 {
             break;
         }
+        doing(task, "sampling what it uses");
+        samples = samples.look().await;
         so_far.look(node, instance);
         wait = if read > 0 { LOOK.0 } else { (wait * 2).min(LOOK.1) };
         doing(task, "waiting for it to print or to end");
@@ -103,8 +108,17 @@ async fn until_over(node: &Arc<Node>, instance: &Instance, pods: &mut watch::Rec
     so_far.end().await;
     doing(task, "reading again what it printed");
     let mut report = read_again(instance, &mut logs).await;
+    if let Some((reason, text)) = samples.notes() {
+        report.note(reason, text);
+    }
     publish(node, instance, &mut report, task).await;
     report
+}
+
+fn samples(node: &Node, instance: &Instance, uid: &str) -> Samples {
+    let meter = Meter::new(&node.options.cgroups, &node.options.proc, uid);
+    let path = layout::logs_dir(&instance.dir, &instance.id).join(layout::MACHINE_FILE);
+    Samples::new(meter, instance.id.clone(), path)
 }
 
 /// Publishes what a running instance has written so far: a node that is lost then loses less.
