@@ -14,5 +14,5 @@ pub use curves::{degree_ccdf, robustness};
 pub use heat::fill_heat_map;
 pub use layout::{circular, force_directed};
 pub use network::{Arrangement, NetworkStyle, network};
-pub use paint::ColourBy;
+pub use paint::{ColourBy, grouped};
 pub(crate) use svg::escape;

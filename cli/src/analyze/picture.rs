@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tg_analyze::draw::{Arrangement, ColourBy, NetworkStyle, degree_ccdf, network, robustness};
+use tg_analyze::draw::{Arrangement, ColourBy, NetworkStyle, degree_ccdf, grouped, network, robustness};
 use tg_analyze::export::{Format, Named, export};
 use tg_analyze::graph::Network;
 use tg_analyze::{AnalyzeError, Dataset};
@@ -212,7 +212,7 @@ impl PictureArgs {
 }
 
 fn subtitle(network: &Network) -> String {
-    format!("{} nodes, {} edges", network.nodes.len(), network.graph.edges())
+    format!("{} nodes, {} edges", grouped(network.nodes.len()), grouped(network.graph.edges()))
 }
 
 /// Whether we can draw to such a file.
