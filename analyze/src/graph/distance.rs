@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::csr::Csr;
+use crate::work::{Stopped, Work};
 
 /// Words of one node's mask: so many times 64 sources share each pass over the edges.
 const WORDS: usize = 8;
@@ -35,12 +36,23 @@ pub struct Distances {
 /// assert_eq!((found.diameter(), found.radius(), found.mean()), (Some(3), Some(2), Some(20.0 / 12.0)));
 /// ```
 pub fn distances(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
-    let batches: Vec<Distances> = sources.par_chunks(BATCH).map(|batch| search(out, into, batch)).collect();
+    distances_within(out, into, sources, &Work::unwatched()).unwrap_or_default()
+}
+
+/// How many steps [`distances_within`] takes from so many sources.
+pub(super) fn steps(sources: usize) -> usize {
+    sources.div_ceil(BATCH)
+}
+
+/// The same, unless it is stopped.
+pub(super) fn distances_within(out: &Csr, into: &Csr, sources: &[u32], work: &Work<'_>) -> Result<Distances, Stopped> {
+    let one = |batch: &[u32]| work.step().map(|()| search(out, into, batch));
+    let batches: Result<Vec<Distances>, Stopped> = sources.par_chunks(BATCH).map(one).collect();
     let mut all = Distances { pairs: vec![0], farthest: Vec::with_capacity(sources.len()) };
-    for batch in batches {
+    for batch in batches? {
         all.absorb(&batch);
     }
-    all
+    Ok(all)
 }
 
 impl Distances {
