@@ -141,24 +141,39 @@ pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
             continue;
         }
         path.push((start, 0));
-        while let Some((node, at)) = path.pop() {
-            let own = node as usize;
-            if at == 0 {
+        'deeper: while let Some((node, at)) = path.last_mut() {
+            let (own, row) = (*node as usize, out.of(*node));
+            if *at == 0 {
                 order[own] = visited;
                 low[own] = visited;
                 visited += 1;
-                open.push(node);
+                open.push(*node);
             }
-            if let Some(&next) = out.of(node).get(at) {
-                path.push((node, at + 1));
-                if order[next as usize] == NONE {
+            let mut lowest = low[own];
+            while let Some(&next) = row.get(*at) {
+                *at += 1;
+                let there = next as usize;
+                if order[there] != NONE {
+                    if labels[there] == NONE {
+                        // Of a node that is done it is as low as it gets, of one on the path no lower than that.
+                        lowest = lowest.min(low[there]);
+                    }
+                } else if out.of(next).is_empty() {
+                    // Nothing leads on from there: it is a component of its own.
+                    order[there] = visited;
+                    visited += 1;
+                    labels[there] = count;
+                    count += 1;
+                } else {
+                    low[own] = lowest;
                     path.push((next, 0));
-                } else if labels[next as usize] == NONE {
-                    low[own] = low[own].min(order[next as usize]);
+                    continue 'deeper;
                 }
-                continue;
             }
-            if low[own] == order[own] {
+            let node = *node;
+            path.pop();
+            low[own] = lowest;
+            if lowest == order[own] {
                 while let Some(member) = open.pop() {
                     labels[member as usize] = count;
                     if member == node {
@@ -168,7 +183,7 @@ pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
                 count += 1;
             }
             if let Some(&(parent, _)) = path.last() {
-                low[parent as usize] = low[parent as usize].min(low[own]);
+                low[parent as usize] = low[parent as usize].min(lowest);
             }
         }
     }
