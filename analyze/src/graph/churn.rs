@@ -14,7 +14,7 @@ use super::temporal::{self, Contact, reached_within};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
-use crate::report::{Cell, Facts, Unit};
+use crate::report::{Cell, Column, Facts, Section, Table, Unit};
 use crate::run::Run;
 
 const MINUTE_NS: f64 = 60e9;
@@ -44,8 +44,8 @@ impl Contacts {
         Ok(Some(Self { by_pair, end }))
     }
 
-    /// Lifetimes of edges: the unbroken times during which two peers were connected.
-    pub(super) fn lifetimes(&self) -> Facts {
+    /// Lifetimes of edges: the unbroken times during which two peers were connected. Facts, and their distribution.
+    pub(super) fn lifetimes(&self) -> [Section; 2] {
         let again = self.by_pair.values().filter(|spells| spells.len() > 1).count();
         let spells: Vec<Span> = self.by_pair.values().flatten().copied().collect();
         let mut facts = Facts::new("lifetimes", "Edge lifetimes, undirected, over the whole run");
@@ -56,11 +56,11 @@ impl Contacts {
         let minutes = found.total_ns() as f64 / MINUTE_NS;
         let churn = if minutes > 0.0 { Cell::number(found.ended() as f64 / minutes) } else { Cell::Absent };
         facts.add_with("churn_per_minute", "churn", churn, "ends for each minute that an edge was there");
-        facts
+        [Section::Facts(facts), Section::Table(distribution("lifetime", &found))]
     }
 
-    /// Sessions of nodes: the unbroken times during which a node was connected to anybody.
-    pub(super) fn sessions(&self) -> Facts {
+    /// Sessions of nodes: the unbroken times during which a node was connected to anybody. Facts, and their distribution.
+    pub(super) fn sessions(&self) -> [Section; 2] {
         let mut by_node: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
         for (&(a, b), spells) in &self.by_pair {
             by_node.entry(a).or_default().extend(spells);
@@ -73,7 +73,7 @@ impl Contacts {
         facts.add_with("session_nodes", "nodes", by_node.len(), "that were ever connected to anybody");
         facts.add_with("sessions", "sessions", sessions.len(), "unbroken times with at least one connection");
         facts.add_with("nodes_again", "came again", again, "nodes with more than one session");
-        self.add_times(&mut facts, &sessions, "session");
+        let found = self.add_times(&mut facts, &sessions, "session");
         // Between two sessions of a node both ends are known, so nothing is cut off.
         let away = by_node.values().flat_map(|sessions| sessions.windows(2));
         let away: Vec<Span> = away.map(|pair| Span { open: pair[0].close, close: pair[1].open }).collect();
@@ -84,7 +84,7 @@ impl Contacts {
             begins.windows(2).map(|pair| Span { open: Some(pair[0]), close: Some(pair[1]) }).collect();
         let remark = "between the begins of two sessions, of any nodes";
         add_time(&mut facts, &Lifetimes::of(&between, self.end), "arrival_p50_ns", "arrivals, median", remark);
-        facts
+        [Section::Facts(facts), Section::Table(distribution("session", &found))]
     }
 
     /// How long some times were, as far as they were seen.
@@ -135,6 +135,17 @@ impl Contacts {
         );
         facts
     }
+}
+
+/// For programs: the time that each per cent does not exceed, absent where too many were cut off.
+fn distribution(key: &str, found: &Lifetimes) -> Table {
+    let columns = vec![Column::hidden("ended_ratio"), Column::hidden(&format!("{key}_ns"))];
+    let mut table = Table::new(&format!("{key}_cdf"), "", columns);
+    let shares: Vec<f64> = (1..=100).map(|percent| f64::from(percent) / 100.0).collect();
+    let times = found.quantiles_ns(&shares).into_iter();
+    let cell = |time: Option<u64>| time.map_or(Cell::Absent, |time| Cell::Number(time as f64, Unit::Nanos));
+    table.rows = shares.iter().zip(times).map(|(&share, time)| vec![Cell::ratio(share), cell(time)]).collect();
+    table
 }
 
 fn add_time(facts: &mut Facts, found: &Lifetimes, key: &str, title: &str, remark: &str) {

@@ -63,7 +63,7 @@ pub fn graph(dataset: &Dataset, options: &GraphOptions, watch: &dyn Watch) -> Re
     let (headline, sections) = measured(&named, options.seed, &mut budget);
     report.headline = Some(headline);
     report.sections = sections;
-    report.sections.extend(over_time(dataset, &named, &mut budget)?.into_iter().map(Section::Facts));
+    report.sections.extend(over_time(dataset, &named, &mut budget)?);
     if options.metrics.has(Metric::Overlap) {
         report.sections.extend(overlap(dataset, &named, options)?.map(Section::Facts));
     }
@@ -101,7 +101,7 @@ pub(super) fn measured(named: &Named, seed: u64, budget: &mut Budget<'_>) -> (Li
 
 /// Lifetimes, sessions and what they let through, where connections over time are known; that they are not is an error
 /// only to whoever asked by name.
-fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Result<Vec<Facts>, AnalyzeError> {
+fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Result<Vec<Section>, AnalyzeError> {
     let metrics = budget.metrics;
     let all = [Metric::Lifetimes, Metric::Sessions, Metric::Temporal];
     let asked = all.into_iter().find(|metric| metrics.names(*metric));
@@ -127,12 +127,12 @@ fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Resul
             None => Ok(Vec::new()),
         };
     };
-    let mut facts = Vec::new();
+    let mut sections = Vec::new();
     if metrics.has(Metric::Lifetimes) {
-        facts.push(contacts.lifetimes());
+        sections.extend(contacts.lifetimes());
     }
     if metrics.has(Metric::Sessions) {
-        facts.push(contacts.sessions());
+        sections.extend(contacts.sessions());
     }
     if metrics.has(Metric::Temporal) {
         let nodes = match &named.network.source {
@@ -141,9 +141,9 @@ fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Resul
                 Named::read(dataset, Kind::Connections, &When::Whole)?.network.nodes.len()
             }
         };
-        facts.push(contacts.temporal(nodes, budget));
+        sections.push(Section::Facts(contacts.temporal(nodes, budget)));
     }
-    Ok(facts)
+    Ok(sections)
 }
 
 /// The overlap, where both graphs are known; that they are not is an error only to whoever asked by name.

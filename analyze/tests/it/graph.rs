@@ -256,13 +256,12 @@ fn only_what_is_wanted_is_measured() {
         let Cell::Number(value, _) = fact(&report, key) else { panic!("{key}") };
         assert!((value - wanted).abs() < 6e-7, "{key} {value}");
     }
-    assert_eq!(
-        keys(&of("fast")),
-        ["size", "degrees", "shape", "cohesion", "directed", "central", "lifetimes", "sessions"]
-    );
+    let over_time = ["lifetimes", "lifetime_cdf", "sessions", "session_cdf"];
+    let shape = ["size", "degrees", "shape", "cohesion", "directed", "central"];
+    assert_eq!(keys(&of("fast")), [&shape[..], &over_time].concat());
     let report = of("all");
     let shape = ["size", "distances", "degrees", "shape", "cohesion", "directed", "central", "robustness"];
-    assert_eq!(keys(&report), [&shape[..], &["lifetimes", "sessions", "temporal"]].concat());
+    assert_eq!(keys(&report), [&shape[..], &over_time, &["temporal"]].concat());
     let is_central = |section: &&Section| section.key() == "central";
     let Some(Section::Table(central)) = report.sections.iter().find(is_central) else { panic!("no central nodes") };
     // 2 and 3 carry all six pairs across and two more each; equal ones by number.
@@ -361,6 +360,11 @@ fn sessions_and_what_they_let_through() {
     // 10, 10, 10, 15 and more than 37.5 and 42.5: half outlasts 10. Away 10 and 10; arrivals at 0, 0, 5, 20, 20, 25.
     let ns = |steps: i64| Cell::nanos(steps * 40_000_000);
     assert_eq!((fact(&report, "session_p50_ns"), fact(&report, "session_p95_ns")), (ns(10), Cell::Absent));
+    let is_cdf = |section: &&Section| section.key() == "session_cdf";
+    let Some(Section::Table(cdf)) = report.sections.iter().find(is_cdf) else { panic!("no distribution") };
+    // Half ended within 10 steps, a third of the rest within 15, and of two nobody saw the end.
+    let row = |percent: usize| cdf.rows[percent - 1][1].clone();
+    assert_eq!([1, 50, 51, 66, 67, 100].map(row), [ns(10), ns(10), ns(15), ns(15), Cell::Absent, Cell::Absent]);
     assert_eq!((fact(&report, "away_p50_ns"), fact(&report, "arrival_p50_ns")), (ns(10), ns(5)));
     // All four are joined, but 2 meets others only when 0 has gone: 0 hears from 1 and 3 alone.
     assert_eq!(fact(&report, "joined_pairs_ratio"), Cell::ratio(12.0 / 20.0));
