@@ -5,7 +5,7 @@ use super::betweenness::{self, betweenness_within};
 use super::components::Parts;
 use super::connectivity::{edge_connectivity_within, vertex_connectivity_within};
 use super::csr::{Csr, Graph};
-use super::distance::{self, Distances, distances_within};
+use super::distance::{self, Distances, Totals, distances_within};
 use super::metric::{Metric, Metrics};
 use super::network::Network;
 use super::random::Random;
@@ -86,8 +86,8 @@ impl<'a> Budget<'a> {
 /// Distances in the largest component, and what follows from those of the others.
 pub(super) struct Paths {
     pub(super) largest: Distances,
-    /// From how many nodes they are, if not from all.
-    pub(super) sampled: Option<usize>,
+    /// From how many nodes they are, if not from all, and the standard error of their mean.
+    pub(super) sampled: Option<(usize, Option<f64>)>,
     /// Of all pairs; nothing from a sample, or for fewer than two nodes.
     pub(super) efficiency: Option<f64>,
 }
@@ -163,14 +163,16 @@ fn paths(graph: &Graph, parts: &Parts, seed: u64, budget: &mut Budget<'_>) -> Op
     let both = graph.undirected();
     let exact = steps_of(both) <= MOST_STEPS;
     let members = parts.members(0);
+    let (size, totals) = (members.len(), if exact { Totals::None } else { Totals::Each });
     let sources = if exact { members } else { sample(&members, seed) };
     let n = both.nodes();
     let rest: Vec<u32> = both.ids().filter(|&node| exact && parts.of[node as usize] != 0).collect();
     budget.spend(Metric::Distances, distance::steps(sources.len()) + distance::steps(rest.len()), |work| {
-        let largest = distances_within(both, both, &sources, work)?;
-        let harmonic = largest.harmonic() + distances_within(both, both, &rest, work)?.harmonic();
+        let largest = distances_within(both, both, &sources, totals, work)?;
+        let harmonic = largest.harmonic() + distances_within(both, both, &rest, Totals::None, work)?.harmonic();
         let efficiency = (exact && n > 1).then(|| harmonic / (n as f64 * (n as f64 - 1.0)));
-        Ok(Paths { largest, sampled: (!exact).then_some(sources.len()), efficiency })
+        let sampled = (!exact).then(|| (sources.len(), largest.mean_error(size)));
+        Ok(Paths { largest, sampled, efficiency })
     })
 }
 

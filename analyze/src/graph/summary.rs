@@ -211,11 +211,14 @@ fn distance_facts(paths: Option<&Paths>, seed: u64) -> Facts {
     let from = match paths {
         None => UNFIT.to_owned(),
         Some(Paths { sampled: None, .. }) => "exact, from every node".to_owned(),
-        Some(Paths { sampled: Some(n), .. }) => format!("from a sample of {n} nodes, seed {seed}"),
+        Some(Paths { sampled: Some((n, _)), .. }) => format!("from a sample of {n} nodes, seed {seed}"),
     };
     let exact = paths.is_some_and(|paths| paths.sampled.is_none());
     let at_least = if exact { String::new() } else { format!("at least; {from}") };
     facts.add_with("mean_path_hops", "mean path", number(largest.and_then(Distances::mean)), from);
+    let error = paths.and_then(|paths| paths.sampled.and_then(|(_, error)| error));
+    let remark = if exact { "" } else { "standard error, by the mean distances of the nodes in the sample" };
+    facts.add_with("mean_path_error_hops", "mean path, error", number(error), remark);
     facts.add("median_path_hops", "median path", largest.and_then(Distances::median));
     facts.add_with("diameter_hops", "diameter", largest.and_then(Distances::diameter), at_least);
     // The radius of a sample would be an upper bound that nobody can use.
