@@ -58,7 +58,9 @@ pub fn network(network: &Network, title: &str, subtitle: &str, style: NetworkSty
     }
     // The picture is as high as what is in it: a wide network has no empty bands above and below.
     let high = places.iter().map(|place| place[1]).fold(TOP + SIDE - inset, f64::min);
-    places.iter_mut().for_each(|place| place[1] -= high - TOP - inset);
+    for place in &mut places {
+        place[1] -= high - TOP - inset;
+    }
     let bottom = places.iter().map(|place| place[1]).fold(TOP + inset, f64::max) + inset;
     let degree = degrees(both).of;
     let radii = radii(&degree);

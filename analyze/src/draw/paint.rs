@@ -170,8 +170,14 @@ impl Paint {
 /// A count with commas between thousands.
 pub fn grouped(count: usize) -> String {
     let digits = count.to_string();
-    let at = |at: usize| if at > 0 && (digits.len() - at).is_multiple_of(3) { "," } else { "" };
-    digits.char_indices().map(|(index, digit)| format!("{}{digit}", at(index))).collect()
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A number in three or four characters.

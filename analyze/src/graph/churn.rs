@@ -40,7 +40,9 @@ impl Contacts {
         for ((from, to, _), [one, other]) in by_arc {
             by_pair.entry((from.min(to), from.max(to))).or_default().extend(join_ends(one, other));
         }
-        by_pair.values_mut().for_each(|spans| *spans = unite(std::mem::take(spans)));
+        for spans in by_pair.values_mut() {
+            *spans = unite(std::mem::take(spans));
+        }
         Ok(Some(Self { by_pair, end }))
     }
 
@@ -66,7 +68,9 @@ impl Contacts {
             by_node.entry(a).or_default().extend(spells);
             by_node.entry(b).or_default().extend(spells);
         }
-        by_node.values_mut().for_each(|spans| *spans = unite(std::mem::take(spans)));
+        for spans in by_node.values_mut() {
+            *spans = unite(std::mem::take(spans));
+        }
         let again = by_node.values().filter(|sessions| sessions.len() > 1).count();
         let sessions: Vec<Span> = by_node.values().flatten().copied().collect();
         let mut facts = Facts::new("sessions", "Sessions of nodes, over the whole run");

@@ -2,7 +2,7 @@
 
 use super::components::Parts;
 use super::csr::Csr;
-use super::dear::{Budget, Connectivities, Dear, Spectrum, Through, UNFIT};
+use super::dear::{Budget, Connectivities, Dear, Measured, Spectrum, Through, UNFIT};
 use super::metric::{Metric, Metrics};
 use super::modularity::modularity;
 use super::network::{Network, Node};
@@ -48,20 +48,20 @@ pub(super) fn cohesion_facts(
     Some(facts)
 }
 
-fn add_connectivity(found: Option<Option<Connectivities>>, facts: &mut Facts) {
+fn add_connectivity(found: Option<Measured<Connectivities>>, facts: &mut Facts) {
     for (at, [key, title, what]) in
         [["vertex_connectivity", "vertex connectivity", "nodes"], ["edge_connectivity", "edge connectivity", "edges"]]
             .into_iter()
             .enumerate()
     {
         let remark = match found {
-            Some(Some(_)) => {
+            Some(Measured(Some(_))) => {
                 format!("least number of {what} without which it falls apart; 0 where it is not connected")
             }
-            Some(None) => "not computed where nodes × arcs exceed 2·10⁹".to_owned(),
+            Some(Measured(None)) => "not computed where nodes × arcs exceed 2·10⁹".to_owned(),
             None => UNFIT.to_owned(),
         };
-        facts.add_with(key, title, found.flatten().and_then(|of| of[at]), remark);
+        facts.add_with(key, title, found.and_then(|found| found.0).and_then(|of| of[at]), remark);
     }
 }
 
@@ -87,9 +87,9 @@ fn add_spectral(both: &Csr, parts: &Parts, found: Option<&Spectrum>, facts: &mut
     facts.add_with("conductance_at_most", "conductance, at most", number(most), "some cut has none higher (√(2·gap))");
 }
 
-fn add_small_world(found: Option<Option<SmallWorld>>, seed: u64, facts: &mut Facts) {
+fn add_small_world(found: Option<Measured<SmallWorld>>, seed: u64, facts: &mut Facts) {
     let told = |remark: String| if found.is_some() { remark } else { UNFIT.to_owned() };
-    let found = found.flatten();
+    let found = found.and_then(|found| found.0);
     let sigma = found.and_then(|found| found.sigma());
     let remark = told("largest component: (C/C₀)/(L/L₀), well above 1 in a small world; none where C₀ is 0".to_owned());
     facts.add_with("small_world_sigma", "small world σ", number(sigma), remark);

@@ -109,17 +109,20 @@ pub(super) struct Through {
 /// Vertex and edge connectivity.
 pub(super) type Connectivities = [Option<u32>; 2];
 
+/// What was measured; nothing inside where the graph has no such value, or is too large for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measured<T>(pub(super) Option<T>);
+
 /// What was wanted and fitted.
 pub(super) struct Dear {
     pub(super) spectrum: Option<Spectrum>,
     /// The share of ordered pairs.
-    pub(super) reachable: Option<Option<f64>>,
+    pub(super) reachable: Option<Measured<f64>>,
     pub(super) paths: Option<Paths>,
     pub(super) through: Option<Through>,
     pub(super) robustness: Option<Table>,
-    pub(super) small_world: Option<Option<SmallWorld>>,
-    /// Nothing inside where the graph is too large for it.
-    pub(super) connectivity: Option<Option<Connectivities>>,
+    pub(super) small_world: Option<Measured<SmallWorld>>,
+    pub(super) connectivity: Option<Measured<Connectivities>>,
 }
 
 impl Dear {
@@ -130,18 +133,18 @@ impl Dear {
         let small = graph.nodes() <= MOST_FOR_REACH;
         let steps = if small { reach::steps(graph.nodes()) } else { 0 };
         let reachable = budget.spend(Metric::Reachability, steps, |work| {
-            if small { Ok(reach_within(graph, work)?.pair_ratio()) } else { Ok(None) }
+            Ok(Measured(if small { reach_within(graph, work)?.pair_ratio() } else { None }))
         });
         let paths = paths(graph, parts, seed, budget);
         let through = through(both, seed, budget);
         let robustness = shape::robustness_table(network, seed, through.as_ref(), budget);
-        let small_world =
-            budget.spend(Metric::SmallWorld, small_world::STEPS, |work| small_world_within(both, seed, work));
+        let small_world = budget
+            .spend(Metric::SmallWorld, small_world::STEPS, |work| small_world_within(both, seed, work).map(Measured));
         let connectivity = budget.spend(Metric::Connectivity, 0, |work| {
             if steps_of(both) > MOST_FOR_CONNECTIVITY {
-                return Ok(None);
+                return Ok(Measured(None));
             }
-            Ok(Some([vertex_connectivity_within(both, work)?, edge_connectivity_within(both, work)?]))
+            Ok(Measured(Some([vertex_connectivity_within(both, work)?, edge_connectivity_within(both, work)?])))
         });
         Self { spectrum, reachable, paths, through, robustness, small_world, connectivity }
     }

@@ -55,7 +55,12 @@ pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics, d
             Some(_) if graph.nodes() > MOST_FOR_REACH => format!("not computed for more than {MOST_FOR_REACH} nodes"),
             Some(_) => "ordered pairs that a directed path joins".to_owned(),
         };
-        facts.add_with("reachable_pairs_ratio", "reachable pairs", ratio(dear.reachable.flatten()), remark);
+        facts.add_with(
+            "reachable_pairs_ratio",
+            "reachable pairs",
+            ratio(dear.reachable.and_then(|found| found.0)),
+            remark,
+        );
     }
     if metrics.has(Metric::Assortativity) {
         for (key, title, tail, head) in [
