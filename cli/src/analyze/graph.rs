@@ -26,7 +26,7 @@ Examples:
   tg analyze graph latest --budget 30s                  what is not measured by then is named
   tg analyze graph latest --table degrees --format csv
   tg analyze graph latest --format md -o graph.md
-  tg analyze graph latest --draw net.svg --colour-by betweenness
+  tg analyze graph latest --draw net.png --colour-by betweenness
   tg analyze graph latest --draw degrees.svg --draw-kind ccdf
   tg analyze graph latest --draw tables.svg --kind rt --snapshot ab
   tg analyze graph latest --export gexf -o net.gexf
