@@ -15,22 +15,34 @@ pub struct Parts {
 impl Parts {
     /// From any numbering of the parts.
     pub(super) fn number(labels: &[u32], count: usize) -> Self {
-        let mut found = vec![(0_u32, u32::MAX); count];
-        for (node, &label) in (0_u32..).zip(labels) {
-            let (size, first) = &mut found[label as usize];
-            *size += 1;
-            *first = (*first).min(node);
+        const NONE: u32 = u32::MAX;
+        let mut sizes = vec![0_u32; count];
+        for &label in labels {
+            sizes[label as usize] += 1;
         }
-        let mut order: Vec<usize> = (0..count).collect();
-        order.sort_by_key(|&label| (std::cmp::Reverse(found[label].0), found[label].1));
-        let mut new = vec![0_u32; count];
-        for (at, &label) in (0_u32..).zip(&order) {
-            new[label] = at;
+        // By size, the largest first: `next` is where the next part of each size belongs. Parts are met by their first nodes.
+        let most = sizes.iter().copied().max().unwrap_or(0) as usize;
+        let mut next = vec![0_u32; most + 1];
+        for &size in &sizes {
+            next[size as usize] += 1;
         }
-        Self {
-            of: labels.iter().map(|&label| new[label as usize]).collect(),
-            sizes: order.into_iter().map(|label| found[label].0).collect(),
+        let mut begin = 0;
+        for place in next.iter_mut().rev() {
+            begin += std::mem::replace(place, begin);
         }
+        let mut new = vec![NONE; count];
+        let mut sorted = vec![0; count];
+        let of = labels.iter().map(|&label| {
+            let (at, size) = (&mut new[label as usize], sizes[label as usize]);
+            if *at == NONE {
+                let place = &mut next[size as usize];
+                *at = *place;
+                sorted[*place as usize] = size;
+                *place += 1;
+            }
+            *at
+        });
+        Self { of: of.collect(), sizes: sorted }
     }
 
     /// The nodes of a part, ascending.
