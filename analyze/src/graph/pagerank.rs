@@ -16,7 +16,7 @@ const MOST_STEPS: u32 = 1000;
 /// directed projection *D*; the shares add up to 1.
 /// An empty graph has none; without arcs all nodes have the same share.
 /// Found as the solution of a linear system, without the jumps from nodes that have no arcs, which only scale it (G. Del
-/// Corso, A. Gullí, F. Romani, "Fast PageRank computation via a sparse linear system", 2005), by the method of Gauss and
+/// Corso, A. Gullí, F. Romani, "Fast `PageRank` computation via a sparse linear system", 2005), by the method of Gauss and
 /// Seidel: each node takes what those before it have by now, and strong components come in the order of the arcs
 /// between them, so that a graph without cycles needs one step.
 /// Cost: O(|V| + |E|) a step; 10 to 80 steps to 12 digits.
