@@ -1,13 +1,17 @@
 //! Where a walk along arcs spends its time.
 
+use rayon::prelude::*;
+
 use super::components::tarjan;
-use super::csr::Graph;
+use super::csr::{Csr, Graph};
 
 /// The walk follows an arc with this probability, else it goes anywhere.
 const DAMPING: f64 = 0.85;
 /// It ends when all changes of a step together are below this share of the whole.
 const TOLERANCE: f64 = 1e-12;
 const MOST_STEPS: u32 = 1000;
+/// Rows that one thread takes at a time.
+const ROWS: usize = 2048;
 
 /// Page rank: the share of time that a random walk along arcs spends at each node, when it jumps to any node with
 /// probability 0.15 and from nodes without arcs.
@@ -15,11 +19,12 @@ const MOST_STEPS: u32 = 1000;
 /// Definition: S. Brin and L. Page, "The anatomy of a large-scale hypertextual web search engine", 1998, on the
 /// directed projection *D*; the shares add up to 1.
 /// An empty graph has none; without arcs all nodes have the same share.
-/// Found as the solution of a linear system, without the jumps from nodes that have no arcs, which only scale it (G. Del
-/// Corso, A. Gullí, F. Romani, "Fast `PageRank` computation via a sparse linear system", 2005), by the method of Gauss and
-/// Seidel: each node takes what those before it have by now, and strong components come in the order of the arcs
-/// between them, so that a graph without cycles needs one step.
-/// Cost: O(|V| + |E|) a step; 10 to 80 steps to 12 digits.
+/// Found by the power method, on all cores; where many nodes have no arcs on one side, as the solution of a linear system
+/// without the jumps from nodes that have no arcs, which only scale it (G. Del Corso, A. Gullí, F. Romani, "Fast
+/// `PageRank` computation via a sparse linear system", 2005): strong components come in the order of the arcs between
+/// them, and each node takes what those before it have by now (Gauss and Seidel), so that a graph without cycles needs one
+/// step.
+/// Cost: O(|V| + |E|) a step; at most about 170 steps to 12 digits, and 20 to 30 of well-knit graphs.
 ///
 /// ```
 /// use tg_analyze::graph::{Graph, pagerank::pagerank};
@@ -32,12 +37,26 @@ pub fn pagerank(graph: &Graph) -> Vec<f64> {
     if n == 0 {
         return Vec::new();
     }
-    let order = along_arcs(graph);
     let jump = (1.0 - DAMPING) / n as f64;
-    let share = |node: u32| f64::from(out.degree(node).max(1)).recip();
-    let mut rank = vec![jump; n];
+    // What of a node's rank each of those gets that it has arcs to.
+    let share = |node: u32| if out.degree(node) == 0 { 0.0 } else { f64::from(out.degree(node)).recip() };
+    let share: Vec<f64> = out.ids().map(share).collect();
+    // Where many nodes have no arcs on one side the components are many, and their order is worth finding.
+    let open = out.ids().filter(|&node| out.degree(node) == 0 || into.degree(node) == 0).count();
+    let mut rank = if 4 * open > n { in_order(graph, jump, &share) } else { all_at_once(into, &share) };
+    let whole: f64 = rank.iter().sum();
+    for rank in &mut rank {
+        *rank /= whole;
+    }
+    rank
+}
+
+/// Each node takes what those before it have by now (Gauss and Seidel), one after another.
+fn in_order(graph: &Graph, jump: f64, share: &[f64]) -> Vec<f64> {
+    let (order, into) = (along_arcs(graph), graph.inbound());
+    let mut rank = vec![jump; share.len()];
     // What each node hands to each of those it has arcs to.
-    let mut given: Vec<f64> = out.ids().map(|node| jump * share(node)).collect();
+    let mut given: Vec<f64> = share.iter().map(|share| jump * share).collect();
     for _ in 0..MOST_STEPS {
         let (mut change, mut whole) = (0.0, 0.0);
         for &node in &order {
@@ -45,15 +64,47 @@ pub fn pagerank(graph: &Graph) -> Vec<f64> {
             change += (new - rank[node as usize]).abs();
             whole += new;
             rank[node as usize] = new;
-            given[node as usize] = new * share(node);
+            given[node as usize] = new * share[node as usize];
         }
         if change < TOLERANCE * whole {
             break;
         }
     }
-    let whole: f64 = rank.iter().sum();
-    for rank in &mut rank {
-        *rank /= whole;
+    rank
+}
+
+/// Each node takes what all have after the step before, on all cores. Jumps from nodes without arcs are followed here, so
+/// that the whole is 1 from the first step to the last, and nothing is left to settle but how it is spread.
+fn all_at_once(into: &Csr, share: &[f64]) -> Vec<f64> {
+    let even = 1.0 / share.len() as f64;
+    let mut rank = vec![even; share.len()];
+    let mut given: Vec<f64> = share.iter().map(|share| even * share).collect();
+    let mut next = vec![0.0; share.len()];
+    let mut lost = even * share.iter().filter(|share| **share == 0.0).count() as f64;
+    for _ in 0..MOST_STEPS {
+        let jump = (1.0 - DAMPING + DAMPING * lost) * even;
+        let rows = rank.par_chunks_mut(ROWS).zip(next.par_chunks_mut(ROWS)).zip(share.par_chunks(ROWS)).enumerate();
+        // Sums of fixed chunks, added in order: the same whatever the number of cores.
+        let sums: Vec<[f64; 2]> = rows
+            .map(|(chunk, ((rank, next), share))| {
+                let (mut change, mut lost) = (0.0, 0.0);
+                let first = u32::try_from(chunk * ROWS).unwrap_or(u32::MAX);
+                for (node, ((rank, next), share)) in (first..).zip(rank.iter_mut().zip(next).zip(share)) {
+                    let new = jump + DAMPING * sum(into.of(node), &given);
+                    change += (new - *rank).abs();
+                    lost += if *share == 0.0 { new } else { 0.0 };
+                    *rank = new;
+                    *next = new * share;
+                }
+                [change, lost]
+            })
+            .collect();
+        std::mem::swap(&mut given, &mut next);
+        let change: f64 = sums.iter().map(|sums| sums[0]).sum();
+        lost = sums.iter().map(|sums| sums[1]).sum();
+        if change < TOLERANCE {
+            break;
+        }
     }
     rank
 }
