@@ -18,6 +18,7 @@ mod run;
 pub mod score;
 pub mod stats;
 mod summary;
+pub mod work;
 
 pub use dataset::Dataset;
 pub use error::AnalyzeError;

@@ -3,6 +3,7 @@
 mod compare;
 mod graph;
 mod lookup;
+mod patience;
 mod picture;
 mod pubsub;
 mod queries;

@@ -2,7 +2,7 @@
 """Holds tg's graph kernels against networkx, python-igraph, rustworkx and NetworKit; the README beside it says how.
 
     graphs.py make DIR [NODES..]                 random, scale-free and Kademlia-like graphs of these sizes
-    graphs.py compare BINARY FILE.. [--limit S] [--kernels A,B] [--json OUT]
+    graphs.py compare BINARY FILE.. [--limit S] [--kernels A,B] [--tools A,B] [--json OUT]
     graphs.py peer TOOL KERNEL FILE              one kernel of one program, as JSON; `compare` calls it
 """
 
@@ -272,17 +272,18 @@ def compare(args):
     everything = []
     for path in args.files:
         wanted = args.kernels.split(",") if args.kernels else []
+        tools = args.tools.split(",") if args.tools else TOOLS
         us = ask([args.binary, path, *wanted], None)
         if "kernels" not in us:
             sys.exit(f"{args.binary} failed with {us['failed']}")
         print(f"\n{os.path.basename(path)}: {us['nodes']} nodes, {us['edges']} edges, {THREADS} threads", end="")
         print("" if us["is_optimised"] else "; tg is NOT optimised, and these ratios say nothing", end="\n\n")
-        print("| kernel | tg | " + " | ".join(TOOLS) + " | value |\n|---|---:" + "|---:" * (len(TOOLS) + 1) + "|")
+        print("| kernel | tg | " + " | ".join(tools) + " | value |\n|---|---:" + "|---:" * (len(tools) + 1) + "|")
         for kernel, ours in us["kernels"].items():
             found = {}
-            for tool in TOOLS:
+            for tool in tools:
                 found[tool] = ask([sys.executable, __file__, "peer", tool, kernel, path], args.limit)
-            cells = [shown(found[tool], ours) for tool in TOOLS]
+            cells = [shown(found[tool], ours) for tool in tools]
             value = "—" if ours["value"] is None else f"{ours['value']:.6g}"
             print(f"| {kernel} | {ours['median_s']:.3g} s | " + " | ".join(cells) + f" | {value} |", flush=True)
             everything.append({"file": os.path.basename(path), "kernel": kernel, "tg": ours, **found})
@@ -302,6 +303,7 @@ def main():
     one.add_argument("files", nargs="+")
     one.add_argument("--limit", type=float, default=600)
     one.add_argument("--kernels")
+    one.add_argument("--tools")
     one.add_argument("--json")
     one = commands.add_parser("peer")
     one.add_argument("tool", choices=TOOLS)

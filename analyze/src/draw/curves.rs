@@ -18,7 +18,7 @@ pub fn degree_ccdf(network: &Network, title: &str, subtitle: &str) -> String {
     let graph = &network.graph;
     let projections = [("any direction", graph.undirected()), ("out", graph.outbound()), ("in", graph.inbound())];
     let mut series = Vec::new();
-    let (mut most, mut least) = (1.0_f64, 1.0_f64);
+    let (mut most, mut least, mut fewest) = (1.0_f64, 1.0_f64, f64::MAX);
     for (name, csr) in projections {
         let points: Vec<(f64, f64)> = degrees(csr)
             .ccdf()
@@ -27,6 +27,7 @@ pub fn degree_ccdf(network: &Network, title: &str, subtitle: &str) -> String {
             .map(|(d, _, share)| (f64::from(d), share))
             .collect();
         most = points.iter().fold(most, |most, point| most.max(point.0));
+        fewest = points.iter().fold(fewest, |fewest, point| fewest.min(point.0));
         least = points.iter().fold(least, |least, point| least.min(point.1));
         series.push(Series { name: name.to_owned(), points });
     }
@@ -34,8 +35,10 @@ pub fn degree_ccdf(network: &Network, title: &str, subtitle: &str) -> String {
     let subtitle =
         if isolated > 0 { format!("{subtitle}; {isolated} nodes have no neighbour") } else { subtitle.to_owned() };
     let low = 10_f64.powf(least.log10().floor()).min(0.1);
+    // From the power of ten below the least degree to the greatest, and no less than one power of it.
+    let first = 10_f64.powf(fewest.min(most).log10().floor());
     let axes = [
-        Axis { title: "degree", low: 1.0, high: most.max(10.0), is_log: true },
+        Axis { title: "degree", low: first, high: most.max(10.0 * first), is_log: true },
         Axis { title: "share of nodes with at least this degree", low, high: 1.0, is_log: true },
     ];
     chart(title, &subtitle, axes, &series)

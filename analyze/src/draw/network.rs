@@ -1,7 +1,7 @@
 //! A network as a picture.
 
 use super::layout::{circular, force_directed};
-use super::paint::{ColourBy, Paint, short};
+use super::paint::{ColourBy, Paint, grouped, short};
 use super::palette::{FAINT, INK};
 use super::svg::{Anchor, N, Style, Svg, cut, width_of};
 use crate::graph::Network;
@@ -56,29 +56,36 @@ pub fn network(network: &Network, title: &str, subtitle: &str, style: NetworkSty
         let inner = SIDE - 2.0 * inset;
         *place = [MARGIN + inset + inner * place[0], TOP + inset + inner * place[1]];
     }
+    // The picture is as high as what is in it: a wide network has no empty bands above and below.
+    let high = places.iter().map(|place| place[1]).fold(TOP + SIDE - inset, f64::min);
+    for place in &mut places {
+        place[1] -= high - TOP - inset;
+    }
+    let bottom = places.iter().map(|place| place[1]).fold(TOP + inset, f64::max) + inset;
     let degree = degrees(both).of;
     let radii = radii(&degree);
     let paint = Paint::new(network, style.colour_by);
-    let mut svg = Svg::new(2.0 * MARGIN + SIDE + LEGEND, TOP + SIDE + MARGIN / 2.0);
+    let mut svg = Svg::new(2.0 * MARGIN + SIDE + LEGEND, bottom + MARGIN / 2.0);
     let width = SIDE + LEGEND;
     svg.text(MARGIN, 42.0, &cut(title, 24.0, width), Style::new(24.0));
     let drawn = edges(network, style.seed);
     let mut said = subtitle.to_owned();
     if drawn.len() < network.graph.edges() {
-        said = format!("{said}; {} of the edges are drawn, chosen by chance", drawn.len());
+        said = format!("{said}; {} of the edges are drawn, chosen by chance", grouped(drawn.len()));
     }
     svg.text(MARGIN, 66.0, &cut(&said, 15.0, width), Style { colour: FAINT, ..Style::new(15.0) });
     draw_edges(&mut svg, &drawn, &places, style.arrangement);
     draw_nodes(&mut svg, &places, &radii, &paint);
     if network.nodes.len() <= MOST_NAMES {
         match style.arrangement {
-            Arrangement::Forces => name_beside(&mut svg, network, &places, &radii, &drawn),
+            Arrangement::Forces => name_beside(&mut svg, network, &places, &radii, &drawn, bottom),
             Arrangement::Circle => name_around(&mut svg, network, &places, &radii),
         }
     }
     let x = MARGIN + SIDE + 20.0;
     let used = paint.legend(&mut svg, x, TOP + 10.0, LEGEND - 20.0);
-    size_legend(&mut svg, [x, TOP + 40.0 + used], &degree, &radii);
+    let end = size_legend(&mut svg, [x, TOP + 40.0 + used], &degree, &radii);
+    svg.at_least_high(end + MARGIN / 2.0);
     svg.finish(title)
 }
 
@@ -188,7 +195,14 @@ fn crossed(area: Area, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> f64 {
 }
 
 /// Names each node where the name covers least of nodes, edges and other names.
-fn name_beside(svg: &mut Svg, network: &Network, places: &[[f64; 2]], radii: &[f64], edges: &[(u32, u32)]) {
+fn name_beside(
+    svg: &mut Svg,
+    network: &Network,
+    places: &[[f64; 2]],
+    radii: &[f64],
+    edges: &[(u32, u32)],
+    bottom: f64,
+) {
     const SIZE: f64 = 13.0;
     let mut taken: Vec<Area> = places.iter().zip(radii).map(|(&[x, y], r)| [x - r, y - r, x + r, y + r]).collect();
     for (node, &[x, y]) in network.nodes.iter().zip(places) {
@@ -202,8 +216,7 @@ fn name_beside(svg: &mut Svg, network: &Network, places: &[[f64; 2]], radii: &[f
             ([x - width / 2.0, y - r - SIZE], Anchor::Middle),
         ];
         let area = |[left, top]: [f64; 2]| [left, top, left + width, top + SIZE];
-        let inside =
-            |a: Area| a[0] > 4.0 && a[2] < MARGIN + SIDE + 10.0 && a[1] > TOP - 10.0 && a[3] < TOP + SIDE + 14.0;
+        let inside = |a: Area| a[0] > 4.0 && a[2] < MARGIN + SIDE + 10.0 && a[1] > TOP - 10.0 && a[3] < bottom + 14.0;
         let cost = |spot: &([f64; 2], Anchor)| {
             let own = area(spot.0);
             let covered: f64 = taken.iter().map(|&other| overlap(own, other)).sum();
@@ -236,11 +249,11 @@ fn name_around(svg: &mut Svg, network: &Network, places: &[[f64; 2]], radii: &[f
     }
 }
 
-/// Three nodes with their degrees.
-fn size_legend(svg: &mut Svg, [x, y]: [f64; 2], degree: &[u32], radii: &[f64]) {
+/// Three nodes with their degrees; gives where it ends.
+fn size_legend(svg: &mut Svg, [x, y]: [f64; 2], degree: &[u32], radii: &[f64]) -> f64 {
     let mut nodes: Vec<(u32, f64)> = degree.iter().copied().zip(radii.iter().copied()).collect();
     nodes.sort_by_key(|(degree, _)| *degree);
-    let (Some(least), Some(most)) = (nodes.first(), nodes.last()) else { return };
+    let (Some(least), Some(most)) = (nodes.first(), nodes.last()) else { return y };
     let mut shown = vec![*least, nodes[nodes.len() / 2], *most];
     shown.dedup_by_key(|(degree, _)| *degree);
     svg.text(x, y + 12.0, "size by degree", Style::new(14.0));
@@ -257,4 +270,5 @@ fn size_legend(svg: &mut Svg, [x, y]: [f64; 2], degree: &[u32], radii: &[f64]) {
         svg.text(x + 2.0 * widest.max(7.0) + 10.0, at + 4.5, &short(f64::from(degree)), Style::new(13.0));
         at += r.max(8.0) + 6.0;
     }
+    at
 }

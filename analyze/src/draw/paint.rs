@@ -139,7 +139,7 @@ impl Paint {
                     ));
                     svg.text(x + 20.0, y, &cut(name, 13.0, width - 70.0), small);
                     let faint = Style { colour: super::palette::FAINT, ..small };
-                    svg.text(x + width, y, &count.to_string(), faint.at(Anchor::End));
+                    svg.text(x + width, y, &grouped(*count), faint.at(Anchor::End));
                 }
                 30.0 + 22.0 * names.len() as f64
             }
@@ -165,6 +165,19 @@ impl Paint {
             }
         }
     }
+}
+
+/// A count with commas between thousands.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A number in three or four characters.

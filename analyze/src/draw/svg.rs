@@ -50,6 +50,11 @@ impl Svg {
         Self { width, height, body: String::new() }
     }
 
+    /// Makes the picture no lower than this.
+    pub(super) fn at_least_high(&mut self, height: f64) {
+        self.height = self.height.max(height);
+    }
+
     /// Adds markup as it stands.
     pub(super) fn add(&mut self, markup: fmt::Arguments<'_>) {
         self.body.push_str(&markup.to_string());

@@ -1,15 +1,20 @@
-//! How long edges lasted in a run: the section of the report.
+//! Connections over time: how long edges and sessions lasted, and who could have told whom. Sections of the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::{DataType, PolarsResult, col};
 use tg_model::table::CONNECTIONS;
 
+use super::components::weak;
+use super::csr::Graph;
+use super::dear::{Budget, UNFIT};
 use super::lifetime::{Lifetimes, Span, join_ends, unite};
+use super::metric::Metric;
+use super::temporal::{self, Contact, reached_within};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
-use crate::report::{Cell, Facts, Unit};
+use crate::report::{Cell, Column, Facts, Section, Table, Unit};
 use crate::run::Run;
 
 const MINUTE_NS: f64 = 60e9;
@@ -18,41 +23,138 @@ const MINUTE_NS: f64 = 60e9;
 /// lower and the higher one saw them.
 type BySide = [Vec<Span>; 2];
 
-/// Lifetimes of edges over the whole run: the unbroken times during which two peers were connected.
-///
-/// Nothing if there is no table of connections over time.
-pub(super) fn lifetime_facts(dataset: &Dataset) -> Result<Option<Facts>, AnalyzeError> {
-    let Some((by_arc, last)) = read(dataset)? else { return Ok(None) };
-    let end = Run::read(dataset)?.and_then(|run| run.end_ns).or(last);
-    let mut by_pair: BTreeMap<(u32, u32), Vec<Span>> = BTreeMap::new();
-    for ((from, to, _), [one, other]) in by_arc {
-        by_pair.entry((from.min(to), from.max(to))).or_default().extend(join_ends(one, other));
+/// When which peers were connected, over the whole run.
+pub(super) struct Contacts {
+    /// For each pair of peers, the unbroken times during which they were connected, in order.
+    by_pair: BTreeMap<(u32, u32), Vec<Span>>,
+    /// The last moment looked at; without one nothing was open at it.
+    end: i64,
+}
+
+impl Contacts {
+    /// Nothing if there is no table of connections over time.
+    pub(super) fn read(dataset: &Dataset) -> Result<Option<Self>, AnalyzeError> {
+        let Some((by_arc, last)) = read(dataset)? else { return Ok(None) };
+        let end = Run::read(dataset)?.and_then(|run| run.end_ns).or(last).unwrap_or(i64::MIN);
+        let mut by_pair: BTreeMap<(u32, u32), Vec<Span>> = BTreeMap::new();
+        for ((from, to, _), [one, other]) in by_arc {
+            by_pair.entry((from.min(to), from.max(to))).or_default().extend(join_ends(one, other));
+        }
+        for spans in by_pair.values_mut() {
+            *spans = unite(std::mem::take(spans));
+        }
+        Ok(Some(Self { by_pair, end }))
     }
-    let pairs = by_pair.len();
-    let spells: Vec<Vec<Span>> = by_pair.into_values().map(unite).collect();
-    let again = spells.iter().filter(|spells| spells.len() > 1).count();
-    let spells: Vec<Span> = spells.into_iter().flatten().collect();
-    let unseen = spells.iter().filter(|spell| spell.open.is_none()).count();
-    // Without an end nothing was open at it.
-    let found = Lifetimes::of(&spells, end.unwrap_or(i64::MIN));
-    let mut facts = Facts::new("lifetimes", "Edge lifetimes, undirected, over the whole run");
-    facts.add_with("pairs", "edges", pairs, "pairs of nodes that were ever connected");
-    facts.add_with("lifetimes", "lifetimes", spells.len(), "unbroken times, however many connections shared them");
-    facts.add_with("pairs_again", "came again", again, "edges with more than one lifetime");
-    facts.add("closed", "seen to end", found.ended());
-    let open = found.count() - found.ended();
-    facts.add_with("censored", "cut off", open, "still there at the end of the run; they may have lasted longer");
-    facts.add_with("opening_unseen", "opening unseen", unseen, "in no figure below");
-    let odd = spells.len() - unseen - found.count();
-    facts.add_with("backwards", "ended before they began", odd, "by the clocks of the ends; in no figure below");
-    for (key, title, share) in [("lifetime_p50_ns", "median", 0.5), ("lifetime_p95_ns", "p95", 0.95)] {
-        let value = found.quantile_ns(share).map_or(Cell::Absent, |time| Cell::Number(time as f64, Unit::Nanos));
-        facts.add_with(key, title, value, "by Kaplan and Meier; none where too many were cut off");
+
+    /// Lifetimes of edges: the unbroken times during which two peers were connected. Facts, and their distribution.
+    pub(super) fn lifetimes(&self) -> [Section; 2] {
+        let again = self.by_pair.values().filter(|spells| spells.len() > 1).count();
+        let spells: Vec<Span> = self.by_pair.values().flatten().copied().collect();
+        let mut facts = Facts::new("lifetimes", "Edge lifetimes, undirected, over the whole run");
+        facts.add_with("pairs", "edges", self.by_pair.len(), "pairs of nodes that were ever connected");
+        facts.add_with("lifetimes", "lifetimes", spells.len(), "unbroken times, however many connections shared them");
+        facts.add_with("pairs_again", "came again", again, "edges with more than one lifetime");
+        let found = self.add_times(&mut facts, &spells, "lifetime");
+        let minutes = found.total_ns() as f64 / MINUTE_NS;
+        let churn = if minutes > 0.0 { Cell::number(found.ended() as f64 / minutes) } else { Cell::Absent };
+        facts.add_with("churn_per_minute", "churn", churn, "ends for each minute that an edge was there");
+        [Section::Facts(facts), Section::Table(distribution("lifetime", &found))]
     }
-    let minutes = found.total_ns() as f64 / MINUTE_NS;
-    let churn = if minutes > 0.0 { Cell::number(found.ended() as f64 / minutes) } else { Cell::Absent };
-    facts.add_with("churn_per_minute", "churn", churn, "ends for each minute that an edge was there");
-    Ok(Some(facts))
+
+    /// Sessions of nodes: the unbroken times during which a node was connected to anybody. Facts, and their distribution.
+    pub(super) fn sessions(&self) -> [Section; 2] {
+        let mut by_node: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
+        for (&(a, b), spells) in &self.by_pair {
+            by_node.entry(a).or_default().extend(spells);
+            by_node.entry(b).or_default().extend(spells);
+        }
+        for spans in by_node.values_mut() {
+            *spans = unite(std::mem::take(spans));
+        }
+        let again = by_node.values().filter(|sessions| sessions.len() > 1).count();
+        let sessions: Vec<Span> = by_node.values().flatten().copied().collect();
+        let mut facts = Facts::new("sessions", "Sessions of nodes, over the whole run");
+        facts.add_with("session_nodes", "nodes", by_node.len(), "that were ever connected to anybody");
+        facts.add_with("sessions", "sessions", sessions.len(), "unbroken times with at least one connection");
+        facts.add_with("nodes_again", "came again", again, "nodes with more than one session");
+        let found = self.add_times(&mut facts, &sessions, "session");
+        // Between two sessions of a node both ends are known, so nothing is cut off.
+        let away = by_node.values().flat_map(|sessions| sessions.windows(2));
+        let away: Vec<Span> = away.map(|pair| Span { open: pair[0].close, close: pair[1].open }).collect();
+        add_time(&mut facts, &Lifetimes::of(&away, self.end), "away_p50_ns", "away, median", "between two sessions");
+        let mut begins: Vec<i64> = sessions.iter().filter_map(|session| session.open).collect();
+        begins.sort_unstable();
+        let between: Vec<Span> =
+            begins.windows(2).map(|pair| Span { open: Some(pair[0]), close: Some(pair[1]) }).collect();
+        let remark = "between the begins of two sessions, of any nodes";
+        add_time(&mut facts, &Lifetimes::of(&between, self.end), "arrival_p50_ns", "arrivals, median", remark);
+        [Section::Facts(facts), Section::Table(distribution("session", &found))]
+    }
+
+    /// How long some times were, as far as they were seen.
+    fn add_times(&self, facts: &mut Facts, times: &[Span], key: &str) -> Lifetimes {
+        let found = Lifetimes::of(times, self.end);
+        let unseen = times.iter().filter(|time| time.open.is_none()).count();
+        facts.add("closed", "seen to end", found.ended());
+        let open = found.count() - found.ended();
+        facts.add_with("censored", "cut off", open, "still there at the end of the run; they may have lasted longer");
+        facts.add_with("opening_unseen", "opening unseen", unseen, "in no figure below");
+        let odd = times.len() - unseen - found.count();
+        facts.add_with("backwards", "ended before they began", odd, "by the clocks of the ends; in no figure below");
+        for (percent, title, share) in [("p50", "median", 0.5), ("p95", "p95", 0.95)] {
+            let value = found.quantile_ns(share).map_or(Cell::Absent, |time| Cell::Number(time as f64, Unit::Nanos));
+            let remark = "by Kaplan and Meier; none where too many were cut off";
+            facts.add_with(&format!("{key}_{percent}_ns"), title, value, remark);
+        }
+        found
+    }
+
+    /// Who could have told whom, of so many nodes.
+    pub(super) fn temporal(&self, nodes: usize, budget: &mut Budget<'_>) -> Facts {
+        let peers: BTreeSet<u32> = self.by_pair.keys().flat_map(|&(a, b)| [a, b]).collect();
+        let number: BTreeMap<u32, u32> = peers.into_iter().zip(0..).collect();
+        let contacts: Vec<Contact> = self
+            .by_pair
+            .iter()
+            .flat_map(|(&(a, b), spells)| spells.iter().map(move |&span| (a, b, span)))
+            .map(|(a, b, span)| Contact { a: number[&a], b: number[&b], span })
+            .collect();
+        let arcs: Vec<(u32, u32)> = contacts.iter().map(|contact| (contact.a, contact.b)).collect();
+        let parts = weak(&Graph::from_arcs(number.len(), &arcs));
+        let joined: u64 = parts.sizes.iter().map(|&size| u64::from(size) * u64::from(size - 1)).sum();
+        let met = u32::try_from(number.len()).unwrap_or(u32::MAX);
+        let found = budget.spend(Metric::Temporal, temporal::steps(met), |work| reached_within(met, &contacts, work));
+        let mut facts = Facts::new("temporal", "Who could have told whom, undirected, over the whole run");
+        facts.add_with("contacts", "contacts", contacts.len(), "unbroken times during which two nodes were connected");
+        let pairs = nodes as f64 * (nodes as f64 - 1.0);
+        let share = |some: u64| if nodes > 1 { Cell::ratio(some as f64 / pairs) } else { Cell::Absent };
+        let remark = "ordered pairs that a path joins whose contacts are open one after another or at once";
+        let remark = if found.is_some() { remark } else { UNFIT };
+        facts.add_with("temporal_pairs_ratio", "reachable in time", found.map_or(Cell::Absent, share), remark);
+        facts.add_with(
+            "joined_pairs_ratio",
+            "at any time",
+            share(joined),
+            "the same if the order of contacts is left aside",
+        );
+        facts
+    }
+}
+
+/// For programs: the time that each per cent does not exceed, absent where too many were cut off.
+fn distribution(key: &str, found: &Lifetimes) -> Table {
+    let columns = vec![Column::hidden("ended_ratio"), Column::hidden(&format!("{key}_ns"))];
+    let mut table = Table::new(&format!("{key}_cdf"), "", columns);
+    let shares: Vec<f64> = (1..=100).map(|percent| f64::from(percent) / 100.0).collect();
+    let times = found.quantiles_ns(&shares).into_iter();
+    let cell = |time: Option<u64>| time.map_or(Cell::Absent, |time| Cell::Number(time as f64, Unit::Nanos));
+    table.rows = shares.iter().zip(times).map(|(&share, time)| vec![Cell::ratio(share), cell(time)]).collect();
+    table
+}
+
+fn add_time(facts: &mut Facts, found: &Lifetimes, key: &str, title: &str, remark: &str) {
+    let value = found.quantile_ns(0.5).map_or(Cell::Absent, |time| Cell::Number(time as f64, Unit::Nanos));
+    facts.add_with(key, title, value, remark);
 }
 
 type Read = (BTreeMap<(u32, u32, bool), BySide>, Option<i64>);

@@ -1,8 +1,13 @@
 //! Triangles: whether the neighbours of a node are neighbours of one another.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use super::csr::Csr;
+
+/// Nodes that a thread takes at a time.
+const CHUNK: usize = 256;
 
 /// Triangles and clustering of an undirected graph.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,35 +40,28 @@ pub struct Clustering {
 /// ```
 pub fn clustering(both: &Csr) -> Clustering {
     let n = both.nodes();
-    // Each edge is kept at its end of lower rank (degree, then number), so that no list is long.
-    let rank = |node: u32| (both.degree(node), node);
-    let forward: Vec<Vec<u32>> = both
-        .ids()
-        .into_par_iter()
-        .map(|node| both.of(node).iter().copied().filter(|&other| rank(node) < rank(other)).collect())
-        .collect();
-    let chunk = n.div_ceil(64).max(1);
-    let nodes: Vec<u32> = both.ids().collect();
-    // A fixed number of chunks, not one for each thread: memory and result do not depend on the machine.
-    let found: Vec<Vec<[u32; 3]>> = nodes
-        .par_chunks(chunk)
-        .map(|some| {
-            let mut corners = Vec::new();
-            for &a in some {
-                for &b in &forward[a as usize] {
-                    common(&forward[a as usize], &forward[b as usize], |c| corners.push([a, b, c]));
-                }
+    let (forward, old) = both.by_degree();
+    let chunks = both.nodes().div_ceil(CHUNK);
+    let next = AtomicUsize::new(0);
+    // Whole numbers: whichever thread adds them, their sum is the same.
+    let count = || {
+        let mut of = vec![0_u64; n];
+        let mut near = vec![false; n];
+        loop {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            if chunk >= chunks {
+                return of;
             }
-            corners
-        })
-        .collect();
-    let mut triangles_of = vec![0_u64; n];
-    let mut triangles = 0;
-    for corners in found.iter().flatten() {
-        triangles += 1;
-        for &node in corners {
-            triangles_of[node as usize] += 1;
+            for node in chunk * CHUNK..n.min((chunk + 1) * CHUNK) {
+                count_from(&forward, node, &mut near, &mut of);
+            }
         }
+    };
+    let threads = rayon::current_num_threads().min(chunks).max(1);
+    let counted: Vec<Vec<u64>> = (0..threads).into_par_iter().map(|_| count()).collect();
+    let mut triangles_of = vec![0; n];
+    for (at, &node) in old.iter().enumerate() {
+        triangles_of[node as usize] = counted.iter().map(|of| of[at]).sum();
     }
     let pairs = |node: u32| {
         let degree = u64::from(both.degree(node));
@@ -73,22 +71,34 @@ pub fn clustering(both: &Csr) -> Clustering {
         0 => 0.0,
         all => t as f64 / all as f64,
     });
-    Clustering { local: local.collect(), triangles, triples: both.ids().map(pairs).sum(), triangles_of }
+    Clustering {
+        local: local.collect(),
+        // Each was counted at its three corners.
+        triangles: triangles_of.iter().sum::<u64>() / 3,
+        triples: both.ids().map(pairs).sum(),
+        triangles_of,
+    }
 }
 
-/// What two ascending lists share.
-fn common(a: &[u32], b: &[u32], mut found: impl FnMut(u32)) {
-    let (mut i, mut j) = (0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        match x.cmp(y) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => {
-                found(*x);
-                i += 1;
-                j += 1;
-            }
+/// Counts the triangles in which a node has the lowest number, at all of their corners.
+fn count_from(forward: &Csr, node: usize, near: &mut [bool], of: &mut [u64]) {
+    let row = |node: usize| &forward.ends()[forward.starts()[node]..forward.starts()[node + 1]];
+    for &b in row(node) {
+        near[b as usize] = true;
+    }
+    let mut own = 0;
+    for &b in row(node) {
+        let mut shared = 0;
+        for &c in row(b as usize).iter().filter(|&&c| near[c as usize]) {
+            of[c as usize] += 1;
+            shared += 1;
         }
+        of[b as usize] += shared;
+        own += shared;
+    }
+    of[node] += own;
+    for &b in row(node) {
+        near[b as usize] = false;
     }
 }
 

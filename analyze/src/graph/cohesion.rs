@@ -1,24 +1,17 @@
 //! How tightly the network is knit, and who stands in its middle: sections of the report.
 
-use super::betweenness::betweenness;
 use super::components::Parts;
-use super::connectivity::{edge_connectivity, vertex_connectivity};
 use super::csr::Csr;
+use super::dear::{Budget, Connectivities, Dear, Measured, Spectrum, Through, UNFIT};
 use super::metric::{Metric, Metrics};
 use super::modularity::modularity;
 use super::network::{Network, Node};
 use super::pagerank::pagerank;
-use super::random::Random;
 use super::robustness::by_score;
-use super::small_world::{GRAPHS, small_world};
-use super::spectral::{MOST_STEPS, algebraic_connectivity, spectral_gap, spectral_radius};
+use super::small_world::{GRAPHS, SmallWorld};
+use super::spectral::MOST_STEPS;
 use crate::report::{Cell, Column, Facts, Table};
 
-/// Beyond this many steps (nodes × arcs) connectivity is left out and said to be.
-const MOST_FOR_CONNECTIVITY: u64 = 2_000_000_000;
-/// Betweenness takes at most so many steps (sources × arcs) and so many sources.
-const BETWEENNESS_STEPS: usize = 400_000_000;
-const BETWEENNESS_SOURCES: usize = 2048;
 /// How many nodes are listed.
 const LISTED: usize = 10;
 
@@ -27,107 +20,85 @@ fn number(value: Option<f64>) -> Cell {
 }
 
 /// Connectivity, spectral values, modularity and small world; nothing if none of them is wanted.
-pub(super) fn cohesion_facts(network: &Network, parts: &Parts, metrics: &Metrics, seed: u64) -> Option<Facts> {
+pub(super) fn cohesion_facts(
+    network: &Network,
+    parts: &Parts,
+    budget: &Budget<'_>,
+    dear: &Dear,
+    seed: u64,
+) -> Option<Facts> {
     let wanted = [Metric::Connectivity, Metric::Spectral, Metric::Modularity, Metric::SmallWorld];
-    metrics.has_any(&wanted).then_some(())?;
+    budget.metrics.has_any(&wanted).then_some(())?;
     let both = network.graph.undirected();
     let mut facts = Facts::new("cohesion", "Cohesion, undirected");
-    if metrics.has(Metric::Connectivity) {
-        add_connectivity(both, &mut facts);
+    if budget.metrics.has(Metric::Connectivity) {
+        add_connectivity(dear.connectivity, &mut facts);
     }
-    if metrics.has(Metric::Spectral) {
-        add_spectral(both, parts, &mut facts);
+    if budget.metrics.has(Metric::Spectral) {
+        add_spectral(both, parts, dear.spectrum.as_ref(), &mut facts);
     }
-    if metrics.has(Metric::Modularity) {
+    if budget.metrics.has(Metric::Modularity) {
         let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
         let value = modularity(both, &groups);
         facts.add_with("modularity_group", "modularity by group", number(value), "0 where there is one group");
     }
-    if metrics.has(Metric::SmallWorld) {
-        add_small_world(both, seed, &mut facts);
+    if budget.metrics.has(Metric::SmallWorld) {
+        add_small_world(dear.small_world, seed, &mut facts);
     }
     Some(facts)
 }
 
-fn add_connectivity(both: &Csr, facts: &mut Facts) {
-    let small = (both.nodes() as u64).saturating_mul(both.arcs() as u64) <= MOST_FOR_CONNECTIVITY;
-    for (key, title, what, of) in [
-        ("vertex_connectivity", "vertex connectivity", "nodes", vertex_connectivity as fn(&Csr) -> Option<u32>),
-        ("edge_connectivity", "edge connectivity", "edges", edge_connectivity),
-    ] {
-        let remark = if small {
-            format!("least number of {what} without which it falls apart; 0 where it is not connected")
-        } else {
-            "not computed where nodes × arcs exceed 2·10⁹".to_owned()
+fn add_connectivity(found: Option<Measured<Connectivities>>, facts: &mut Facts) {
+    for (at, [key, title, what]) in
+        [["vertex_connectivity", "vertex connectivity", "nodes"], ["edge_connectivity", "edge connectivity", "edges"]]
+            .into_iter()
+            .enumerate()
+    {
+        let remark = match found {
+            Some(Measured(Some(_))) => {
+                format!("least number of {what} without which it falls apart; 0 where it is not connected")
+            }
+            Some(Measured(None)) => "not computed where nodes × arcs exceed 2·10⁹".to_owned(),
+            None => UNFIT.to_owned(),
         };
-        facts.add_with(key, title, if small { of(both) } else { None }, remark);
+        facts.add_with(key, title, found.and_then(|found| found.0).and_then(|of| of[at]), remark);
     }
 }
 
-fn add_spectral(both: &Csr, parts: &Parts, facts: &mut Facts) {
+fn add_spectral(both: &Csr, parts: &Parts, found: Option<&Spectrum>, facts: &mut Facts) {
     let unsettled = || format!("did not settle within {MOST_STEPS} steps");
-    let radius = spectral_radius(both);
-    let remark = if radius.is_none() && both.nodes() > 0 {
-        unsettled()
-    } else {
-        "greatest eigenvalue of the adjacency matrix of the whole".to_owned()
-    };
-    facts.add_with("spectral_radius", "spectral radius", number(radius), remark);
-    let largest = if parts.sizes.len() > 1 { &both.induced(&parts.members(0)) } else { both };
+    let [radius, algebraic, gap] = found.map_or([None; 3], |found| [found.radius, found.algebraic, found.gap]);
     let of = if parts.sizes.len() > 1 { "largest component; the whole is not connected and has 0" } else { "whole" };
-    let remark = |value: Option<f64>, matrix: &str| {
-        if value.is_none() && largest.nodes() > 1 {
-            unsettled()
-        } else {
-            format!("{matrix}, second least eigenvalue, of the {of}")
-        }
+    let many = parts.sizes.first().is_some_and(|&size| size > 1);
+    let told = |value: Option<f64>, some: bool, remark: String| match (found, value) {
+        (None, _) => UNFIT.to_owned(),
+        (Some(_), None) if some => unsettled(),
+        (Some(_), _) => remark,
     };
-    let value = algebraic_connectivity(largest);
-    let told = remark(value, "Laplacian D − A");
-    facts.add_with("algebraic_connectivity", "algebraic connectivity", number(value), told);
-    let gap = spectral_gap(largest);
-    let told = remark(gap, "normalised Laplacian");
-    facts.add_with("spectral_gap", "spectral gap", number(gap), told);
+    let remark = told(radius, both.nodes() > 0, "greatest eigenvalue of the adjacency matrix of the whole".to_owned());
+    facts.add_with("spectral_radius", "spectral radius", number(radius), remark);
+    let remark = told(algebraic, many, format!("Laplacian D − A, second least eigenvalue, of the {of}"));
+    facts.add_with("algebraic_connectivity", "algebraic connectivity", number(algebraic), remark);
+    let remark = told(gap, many, format!("normalised Laplacian, second least eigenvalue, of the {of}"));
+    facts.add_with("spectral_gap", "spectral gap", number(gap), remark);
     let told = "no cut has a lower conductance (Cheeger: half of the gap)";
     facts.add_with("conductance_at_least", "conductance, at least", number(gap.map(|gap| gap / 2.0)), told);
     let most = gap.map(|gap| (2.0 * gap).sqrt().min(1.0));
     facts.add_with("conductance_at_most", "conductance, at most", number(most), "some cut has none higher (√(2·gap))");
 }
 
-fn add_small_world(both: &Csr, seed: u64, facts: &mut Facts) {
-    let found = small_world(both, seed);
+fn add_small_world(found: Option<Measured<SmallWorld>>, seed: u64, facts: &mut Facts) {
+    let told = |remark: String| if found.is_some() { remark } else { UNFIT.to_owned() };
+    let found = found.and_then(|found| found.0);
     let sigma = found.and_then(|found| found.sigma());
-    let remark = "largest component: (C/C₀)/(L/L₀), well above 1 in a small world; none where C₀ is 0";
+    let remark = told("largest component: (C/C₀)/(L/L₀), well above 1 in a small world; none where C₀ is 0".to_owned());
     facts.add_with("small_world_sigma", "small world σ", number(sigma), remark);
-    let remark = format!("C₀, mean of {GRAPHS} random graphs with as many nodes and edges, seed {seed}");
-    facts.add_with(
-        "random_clustering",
-        "clustering by chance",
-        number(found.map(|found| found.random_clustering)),
-        remark,
-    );
+    let remark = told(format!("C₀, mean of {GRAPHS} random graphs with as many nodes and edges, seed {seed}"));
+    let clustering = number(found.map(|found| found.random_clustering));
+    facts.add_with("random_clustering", "clustering by chance", clustering, remark);
     let from = found.map_or(String::new(), |found| format!("; L and L₀ from {} nodes", found.sources));
-    let remark = format!("L₀, of the same graphs{from}");
-    facts.add_with("random_path_hops", "mean path by chance", number(found.map(|found| found.random_path)), remark);
-}
-
-/// Betweenness of all nodes.
-pub(super) struct Through {
-    pub(super) scores: Vec<f64>,
-    /// From how many nodes it was taken, if not from all.
-    pub(super) sources: Option<usize>,
-}
-
-impl Through {
-    pub(super) fn of(both: &Csr, seed: u64) -> Self {
-        let most = (BETWEENNESS_STEPS / both.arcs().max(1)).clamp(64, BETWEENNESS_SOURCES);
-        if both.nodes() <= most {
-            let sources: Vec<u32> = both.ids().collect();
-            return Self { scores: betweenness(both, &sources), sources: None };
-        }
-        let (n, k) = (u32::try_from(both.nodes()).unwrap_or(u32::MAX), u32::try_from(most).unwrap_or(u32::MAX));
-        Self { scores: betweenness(both, &Random::new(seed).sample(n, k)), sources: Some(most) }
-    }
+    let path = number(found.map(|found| found.random_path));
+    facts.add_with("random_path_hops", "mean path by chance", path, told(format!("L₀, of the same graphs{from}")));
 }
 
 /// The nodes with the highest betweenness, or without that the highest page rank; nothing if neither is wanted.

@@ -15,22 +15,34 @@ pub struct Parts {
 impl Parts {
     /// From any numbering of the parts.
     pub(super) fn number(labels: &[u32], count: usize) -> Self {
-        let mut found = vec![(0_u32, u32::MAX); count];
-        for (node, &label) in (0_u32..).zip(labels) {
-            let (size, first) = &mut found[label as usize];
-            *size += 1;
-            *first = (*first).min(node);
+        const NONE: u32 = u32::MAX;
+        let mut sizes = vec![0_u32; count];
+        for &label in labels {
+            sizes[label as usize] += 1;
         }
-        let mut order: Vec<usize> = (0..count).collect();
-        order.sort_by_key(|&label| (std::cmp::Reverse(found[label].0), found[label].1));
-        let mut new = vec![0_u32; count];
-        for (at, &label) in (0_u32..).zip(&order) {
-            new[label] = at;
+        // By size, the largest first: `next` is where the next part of each size belongs. Parts are met by their first nodes.
+        let most = sizes.iter().copied().max().unwrap_or(0) as usize;
+        let mut next = vec![0_u32; most + 1];
+        for &size in &sizes {
+            next[size as usize] += 1;
         }
-        Self {
-            of: labels.iter().map(|&label| new[label as usize]).collect(),
-            sizes: order.into_iter().map(|label| found[label].0).collect(),
+        let mut begin = 0;
+        for place in next.iter_mut().rev() {
+            begin += std::mem::replace(place, begin);
         }
+        let mut new = vec![NONE; count];
+        let mut sorted = vec![0; count];
+        let of = labels.iter().map(|&label| {
+            let (at, size) = (&mut new[label as usize], sizes[label as usize]);
+            if *at == NONE {
+                let place = &mut next[size as usize];
+                *at = *place;
+                sorted[*place as usize] = size;
+                *place += 1;
+            }
+            *at
+        });
+        Self { of: of.collect(), sizes: sorted }
     }
 
     /// The nodes of a part, ascending.
@@ -56,28 +68,57 @@ pub fn weak(graph: &Graph) -> Parts {
 }
 
 /// The same of a bare undirected projection.
+///
+/// M. Sutton et al., "Optimizing parallel graph connectivity computation via subgraph sampling", 2018: two edges of each
+/// node join most of them, and the other edges within what is the largest part by then need not be looked at.
 pub(super) fn parts_of(both: &Csr) -> Parts {
-    const NONE: u32 = u32::MAX;
-    let mut labels = vec![NONE; both.nodes()];
-    let mut count = 0_u32;
-    let mut queue = Vec::new();
-    for start in both.ids() {
-        if labels[start as usize] != NONE {
-            continue;
-        }
-        labels[start as usize] = count;
-        queue.push(start);
-        while let Some(node) = queue.pop() {
-            for &next in both.of(node) {
-                if labels[next as usize] == NONE {
-                    labels[next as usize] = count;
-                    queue.push(next);
-                }
-            }
-        }
-        count += 1;
+    const FEW: usize = 2;
+    let mut above: Vec<u32> = both.ids().collect();
+    for node in both.ids() {
+        both.of(node).iter().take(FEW).for_each(|&other| join(&mut above, node, other));
     }
-    Parts::number(&labels, count as usize)
+    let mut sizes = vec![0_u32; both.nodes()];
+    for node in both.ids() {
+        let at = root(&mut above, node);
+        above[node as usize] = at;
+        sizes[at as usize] += 1;
+    }
+    let largest = (0_u32..).zip(&sizes).max_by_key(|(_, size)| **size).map(|(node, _)| node);
+    for node in both.ids() {
+        if Some(above[node as usize]) != largest {
+            both.of(node).iter().skip(FEW).for_each(|&other| join(&mut above, node, other));
+        }
+    }
+    // A root is the lowest node of its part, and so the first of it.
+    let mut count = 0;
+    for node in both.ids() {
+        let at = root(&mut above, node);
+        above[node as usize] = at;
+    }
+    for node in both.ids() {
+        let at = node as usize;
+        if above[at] == node {
+            sizes[at] = count;
+            count += 1;
+        }
+        above[at] = sizes[above[at] as usize];
+    }
+    Parts::number(&above, count as usize)
+}
+
+fn root(above: &mut [u32], mut node: u32) -> u32 {
+    while above[node as usize] != node {
+        let next = above[above[node as usize] as usize];
+        above[node as usize] = next;
+        node = next;
+    }
+    node
+}
+
+/// Hangs the higher root below the lower one.
+fn join(above: &mut [u32], a: u32, b: u32) {
+    let (a, b) = (root(above, a), root(above, b));
+    above[a.max(b) as usize] = a.min(b);
 }
 
 /// Strongly connected components: sets of nodes each of which reaches every other along arcs.
@@ -112,24 +153,39 @@ pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
             continue;
         }
         path.push((start, 0));
-        while let Some((node, at)) = path.pop() {
-            let own = node as usize;
-            if at == 0 {
+        'deeper: while let Some((node, at)) = path.last_mut() {
+            let (own, row) = (*node as usize, out.of(*node));
+            if *at == 0 {
                 order[own] = visited;
                 low[own] = visited;
                 visited += 1;
-                open.push(node);
+                open.push(*node);
             }
-            if let Some(&next) = out.of(node).get(at) {
-                path.push((node, at + 1));
-                if order[next as usize] == NONE {
+            let mut lowest = low[own];
+            while let Some(&next) = row.get(*at) {
+                *at += 1;
+                let there = next as usize;
+                if order[there] != NONE {
+                    if labels[there] == NONE {
+                        // Of a node that is done it is as low as it gets, of one on the path no lower than that.
+                        lowest = lowest.min(low[there]);
+                    }
+                } else if out.of(next).is_empty() {
+                    // Nothing leads on from there: it is a component of its own.
+                    order[there] = visited;
+                    visited += 1;
+                    labels[there] = count;
+                    count += 1;
+                } else {
+                    low[own] = lowest;
                     path.push((next, 0));
-                } else if labels[next as usize] == NONE {
-                    low[own] = low[own].min(order[next as usize]);
+                    continue 'deeper;
                 }
-                continue;
             }
-            if low[own] == order[own] {
+            let node = *node;
+            path.pop();
+            low[own] = lowest;
+            if lowest == order[own] {
                 while let Some(member) = open.pop() {
                     labels[member as usize] = count;
                     if member == node {
@@ -139,7 +195,7 @@ pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
                 count += 1;
             }
             if let Some(&(parent, _)) = path.last() {
-                low[parent as usize] = low[parent as usize].min(low[own]);
+                low[parent as usize] = low[parent as usize].min(lowest);
             }
         }
     }

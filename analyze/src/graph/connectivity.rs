@@ -8,6 +8,7 @@ use super::components::parts_of;
 use super::csr::Csr;
 use super::cut::cuts;
 use super::flow::Flow;
+use crate::work::{Stopped, Work};
 
 /// Vertex connectivity: the least number of nodes whose removal leaves the rest disconnected, or a single node.
 ///
@@ -24,15 +25,21 @@ use super::flow::Flow;
 /// assert_eq!(vertex_connectivity(graph.undirected()), Some(1));
 /// ```
 pub fn vertex_connectivity(both: &Csr) -> Option<u32> {
-    let (pivot, least) = least_degree(both)?;
+    vertex_connectivity_within(both, &Work::unwatched()).unwrap_or_default()
+}
+
+/// The same, unless it is stopped.
+pub(super) fn vertex_connectivity_within(both: &Csr, work: &Work<'_>) -> Result<Option<u32>, Stopped> {
+    work.step()?;
+    let Some((pivot, least)) = least_degree(both) else { return Ok(None) };
     if parts_of(both).sizes.len() > 1 {
-        return Some(0);
+        return Ok(Some(0));
     }
     if least as usize == both.nodes() - 1 {
-        return Some(least);
+        return Ok(Some(least));
     }
     if !cuts(both).articulations.is_empty() {
-        return Some(1);
+        return Ok(Some(1));
     }
     // A least cut without the pivot parts it from somebody; one with it parts two of its neighbours.
     let near = both.of(pivot);
@@ -44,7 +51,7 @@ pub fn vertex_connectivity(both: &Csr) -> Option<u32> {
     }
     let flow = Flow::by_nodes(both);
     // Paths leave through the node's second half and arrive at the first.
-    Some(least_flow(&flow, least, &pairs, |(a, b)| (2 * a + 1, 2 * b)))
+    least_flow(&flow, least, &pairs, |(a, b)| (2 * a + 1, 2 * b), work).map(Some)
 }
 
 /// Edge connectivity: the least number of edges whose removal leaves the rest disconnected.
@@ -61,12 +68,18 @@ pub fn vertex_connectivity(both: &Csr) -> Option<u32> {
 /// assert_eq!(edge_connectivity(graph.undirected()), Some(2));
 /// ```
 pub fn edge_connectivity(both: &Csr) -> Option<u32> {
-    let (_, least) = least_degree(both)?;
+    edge_connectivity_within(both, &Work::unwatched()).unwrap_or_default()
+}
+
+/// The same, unless it is stopped.
+pub(super) fn edge_connectivity_within(both: &Csr, work: &Work<'_>) -> Result<Option<u32>, Stopped> {
+    work.step()?;
+    let Some((_, least)) = least_degree(both) else { return Ok(None) };
     if parts_of(both).sizes.len() > 1 {
-        return Some(0);
+        return Ok(Some(0));
     }
     if !cuts(both).bridges.is_empty() {
-        return Some(1);
+        return Ok(Some(1));
     }
     // On each side of a cut with fewer edges than the least degree lies a node whose neighbours all lie there too, and
     // so a member of any dominating set.
@@ -79,7 +92,7 @@ pub fn edge_connectivity(both: &Csr) -> Option<u32> {
         }
     }
     let pairs: Vec<(u32, u32)> = chosen[1..].iter().map(|&other| (chosen[0], other)).collect();
-    Some(least_flow(&Flow::by_edges(both), least, &pairs, |pair| pair))
+    least_flow(&Flow::by_edges(both), least, &pairs, |pair| pair, work).map(Some)
 }
 
 /// A node of the least degree, and that; nothing for fewer than two nodes.
@@ -89,17 +102,25 @@ fn least_degree(both: &Csr) -> Option<(u32, u32)> {
 }
 
 /// The least of `most` and the flows between the pairs.
-fn least_flow(flow: &Flow, most: u32, pairs: &[(u32, u32)], ends: impl Fn((u32, u32)) -> (u32, u32) + Sync) -> u32 {
+fn least_flow(
+    flow: &Flow,
+    most: u32,
+    pairs: &[(u32, u32)],
+    ends: impl Fn((u32, u32)) -> (u32, u32) + Sync,
+    work: &Work<'_>,
+) -> Result<u32, Stopped> {
     let bound = AtomicU32::new(most);
-    pairs.par_iter().for_each_init(
+    pairs.par_iter().try_for_each_init(
         || flow.clone(),
         |flow, &pair| {
+            work.step()?;
             let (from, to) = ends(pair);
             // A flow that reaches what another one has found may stop: whatever the order, the least is the same.
             bound.fetch_min(flow.most(from, to, bound.load(Ordering::Relaxed)), Ordering::Relaxed);
+            Ok(())
         },
-    );
-    bound.into_inner()
+    )?;
+    Ok(bound.into_inner())
 }
 
 #[cfg(test)]

@@ -13,18 +13,58 @@ pub struct Csr {
 
 impl Csr {
     /// From pairs (from, to) of nodes below `n`. Loops and repeats are dropped.
-    fn from_pairs(n: usize, mut pairs: Vec<(u32, u32)>) -> Self {
-        pairs.retain(|(from, to)| from != to);
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut starts = vec![0; n + 1];
-        for &(from, _) in &pairs {
-            starts[from as usize + 1] += 1;
+    ///
+    /// Pairs are dealt to their rows by counting, so that nothing but the result is held beside them.
+    fn from_pairs(n: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
+        let pairs = pairs.filter(|(from, to)| from != to);
+        let mut starts = counted(n, pairs.clone().map(|(from, _)| from));
+        let mut ends = vec![0; starts[n]];
+        // Rows fill from their ends, so that each start is where it should be when its row is full.
+        for row in 0..n {
+            starts[row] = starts[row + 1];
         }
-        for at in 0..n {
-            starts[at + 1] += starts[at];
+        for (from, to) in pairs {
+            starts[from as usize] -= 1;
+            ends[starts[from as usize]] = to;
         }
-        Self { starts, ends: pairs.into_iter().map(|(_, to)| to).collect() }
+        let mut kept = 0;
+        for row in 0..n {
+            let (begin, end) = (starts[row], starts[row + 1]);
+            ends[begin..end].sort_unstable();
+            starts[row] = kept;
+            for at in begin..end {
+                // What is written stands no later than what was read, so nothing unread is lost.
+                let one = ends[at];
+                if kept == starts[row] || ends[kept - 1] != one {
+                    ends[kept] = one;
+                    kept += 1;
+                }
+            }
+        }
+        starts[n] = kept;
+        ends.truncate(kept);
+        ends.shrink_to_fit();
+        Self { starts, ends }
+    }
+
+    /// What is in either of two, row by row.
+    fn united(&self, other: &Self) -> Self {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut ends = Vec::with_capacity(self.arcs() + other.arcs());
+        starts.push(0);
+        for node in self.ids() {
+            let (mut a, mut b) = (self.of(node), other.of(node));
+            while let (Some(&x), Some(&y)) = (a.first(), b.first()) {
+                ends.push(x.min(y));
+                a = &a[usize::from(x <= y)..];
+                b = &b[usize::from(y <= x)..];
+            }
+            ends.extend_from_slice(a);
+            ends.extend_from_slice(b);
+            starts.push(ends.len());
+        }
+        ends.shrink_to_fit();
+        Self { starts, ends }
     }
 
     /// How many nodes.
@@ -78,26 +118,54 @@ impl Csr {
         Self { starts, ends }
     }
 
+    /// Every edge once, at its end of the lower degree, under new numbers; and the old number of each new one. Numbers
+    /// ascend with the degree, so that no row is long: none has more than √(2|E|) entries.
+    pub(super) fn by_degree(&self) -> (Self, Vec<u32>) {
+        let mut old: Vec<u32> = self.ids().collect();
+        old.sort_by_key(|&node| self.degree(node));
+        let mut new = vec![0; self.nodes()];
+        for (at, &node) in (0_u32..).zip(&old) {
+            new[node as usize] = at;
+        }
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut ends = Vec::with_capacity(self.arcs() / 2);
+        starts.push(0);
+        for (at, &node) in (0_u32..).zip(&old) {
+            ends.extend(self.of(node).iter().map(|&other| new[other as usize]).filter(|&other| other > at));
+            starts.push(ends.len());
+        }
+        (Self { starts, ends }, old)
+    }
+
     /// The same arcs the other way round.
     fn reversed(&self) -> Self {
         let n = self.nodes();
-        let mut starts = vec![0; n + 1];
-        for &to in &self.ends {
-            starts[to as usize + 1] += 1;
-        }
-        for at in 0..n {
-            starts[at + 1] += starts[at];
-        }
-        let mut next = starts.clone();
+        let mut starts = counted(n, self.ends.iter().copied());
         let mut ends = vec![0; self.ends.len()];
-        for from in self.ids() {
-            for &to in self.of(from) {
-                ends[next[to as usize]] = from;
-                next[to as usize] += 1;
+        for row in 0..n {
+            starts[row] = starts[row + 1];
+        }
+        // From the last arc to the first: rows fill from their ends and are ascending.
+        for from in self.ids().rev() {
+            for &to in self.of(from).iter().rev() {
+                starts[to as usize] -= 1;
+                ends[starts[to as usize]] = from;
             }
         }
         Self { starts, ends }
     }
+}
+
+/// Where rows begin that hold so many entries as their numbers occur, and where the last one ends.
+fn counted(n: usize, rows: impl Iterator<Item = u32>) -> Vec<usize> {
+    let mut starts = vec![0; n + 1];
+    for row in rows {
+        starts[row as usize + 1] += 1;
+    }
+    for at in 0..n {
+        starts[at + 1] += starts[at];
+    }
+    starts
 }
 
 /// A graph in both projections.
@@ -118,18 +186,16 @@ impl Graph {
 
     /// From arcs and from edges without a known direction; those are only in the undirected projection.
     pub fn from_arcs_and_edges(n: usize, arcs: &[(u32, u32)], edges: &[(u32, u32)]) -> Self {
-        let loops = arcs.iter().chain(edges).filter(|(from, to)| from == to).count();
-        let out = Csr::from_pairs(n, arcs.to_vec());
-        let arc_loops = arcs.iter().filter(|(from, to)| from == to).count();
+        let is_loop = |&&(from, to): &&(u32, u32)| from == to;
+        let [arc_loops, edge_loops] = [arcs, edges].map(|some| some.iter().filter(is_loop).count());
+        let out = Csr::from_pairs(n, arcs.iter().copied());
         let repeats = arcs.len() - arc_loops - out.arcs();
         let into = out.reversed();
-        let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(2 * (out.arcs() + edges.len()));
-        for from in out.ids() {
-            pairs.extend(out.of(from).iter().flat_map(|&to| [(from, to), (to, from)]));
+        let mut both = out.united(&into);
+        if !edges.is_empty() {
+            both = both.united(&Csr::from_pairs(n, edges.iter().flat_map(|&(a, b)| [(a, b), (b, a)])));
         }
-        pairs.extend(edges.iter().flat_map(|&(a, b)| [(a, b), (b, a)]));
-        let both = Csr::from_pairs(n, pairs);
-        Self { out, into, both, loops: loops as u64, repeats: repeats as u64 }
+        Self { out, into, both, loops: (arc_loops + edge_loops) as u64, repeats: repeats as u64 }
     }
 
     /// From petgraph's structure; nodes keep their index.

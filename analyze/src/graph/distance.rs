@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::csr::Csr;
+use crate::work::{Stopped, Work};
 
 /// Words of one node's mask: so many times 64 sources share each pass over the edges.
 const WORDS: usize = 8;
@@ -17,6 +18,15 @@ pub struct Distances {
     pub pairs: Vec<u64>,
     /// For each source, in the order given, the distance of the farthest node that it reaches; 0 if it reaches none.
     pub farthest: Vec<u32>,
+    /// For each source the sum of its distances, where they were asked for.
+    pub totals: Vec<u64>,
+}
+
+/// Whether the distances of each source are added up by themselves, which takes a look at every pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Totals {
+    Each,
+    None,
 }
 
 /// Distances in steps from every source to every other node that it reaches.
@@ -35,12 +45,29 @@ pub struct Distances {
 /// assert_eq!((found.diameter(), found.radius(), found.mean()), (Some(3), Some(2), Some(20.0 / 12.0)));
 /// ```
 pub fn distances(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
-    let batches: Vec<Distances> = sources.par_chunks(BATCH).map(|batch| search(out, into, batch)).collect();
-    let mut all = Distances { pairs: vec![0], farthest: Vec::with_capacity(sources.len()) };
-    for batch in batches {
+    distances_within(out, into, sources, Totals::None, &Work::unwatched()).unwrap_or_default()
+}
+
+/// How many steps [`distances_within`] takes from so many sources.
+pub(super) fn steps(sources: usize) -> usize {
+    sources.div_ceil(BATCH)
+}
+
+/// The same, unless it is stopped.
+pub(super) fn distances_within(
+    out: &Csr,
+    into: &Csr,
+    sources: &[u32],
+    totals: Totals,
+    work: &Work<'_>,
+) -> Result<Distances, Stopped> {
+    let one = |batch: &[u32]| work.step().map(|()| search(out, into, batch, totals));
+    let batches: Result<Vec<Distances>, Stopped> = sources.par_chunks(BATCH).map(one).collect();
+    let mut all = Distances { pairs: vec![0], ..Distances::default() };
+    for batch in batches? {
         all.absorb(&batch);
     }
-    all
+    Ok(all)
 }
 
 impl Distances {
@@ -53,6 +80,21 @@ impl Distances {
             *sum += more;
         }
         self.farthest.extend(&other.farthest);
+        self.totals.extend(&other.totals);
+    }
+
+    /// The standard error of [`Self::mean`] where the sources are a sample, drawn without putting back, of so many nodes that
+    /// all reach one another; nothing for fewer than two sources, or without their totals.
+    ///
+    /// Definition: W. Cochran, *Sampling Techniques*, 2.6: √((1 − k/n)/k) times the deviation of the mean distances of k
+    /// sources.
+    pub fn mean_error(&self, of: usize) -> Option<f64> {
+        let k = self.totals.len() as f64;
+        (self.totals.len() > 1 && of > 1).then_some(())?;
+        let means = || self.totals.iter().map(|&total| total as f64 / (of as f64 - 1.0));
+        let mean = means().sum::<f64>() / k;
+        let variance = means().map(|one| (one - mean).powi(2)).sum::<f64>() / (k - 1.0);
+        Some((variance * (1.0 - k / of as f64).max(0.0) / k).sqrt())
     }
 
     /// How many ordered pairs are joined by a path.
@@ -95,7 +137,7 @@ impl Distances {
     ///
     /// ```
     /// # use tg_analyze::graph::distance::Distances;
-    /// let found = Distances { pairs: vec![0, 6, 4, 2], farthest: vec![] };
+    /// let found = Distances { pairs: vec![0, 6, 4, 2], ..Distances::default() };
     /// assert!((found.effective(0.9).unwrap() - 2.4).abs() < 1e-12);
     /// ```
     pub fn effective(&self, share: f64) -> Option<f64> {
@@ -119,7 +161,7 @@ impl Distances {
 }
 
 /// One search from up to [`BATCH`] sources.
-fn search(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
+fn search(out: &Csr, into: &Csr, sources: &[u32], totals: Totals) -> Distances {
     let n = out.nodes();
     let mut seen: Vec<Mask> = vec![[0; WORDS]; n];
     let mut now: Vec<Mask> = vec![[0; WORDS]; n];
@@ -136,7 +178,8 @@ fn search(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
         seen[source as usize][word] |= mask;
         all[word] |= mask;
     }
-    let mut found = Distances { pairs: vec![0], farthest: vec![0; sources.len()] };
+    let each = if totals == Totals::Each { sources.len() } else { 0 };
+    let mut found = Distances { pairs: vec![0], farthest: vec![0; sources.len()], totals: vec![0; each] };
     for distance in 1_u32.. {
         // Sparse frontiers push along their own arcs; dense ones are cheaper to pull from, without random writes.
         let work: usize = active.iter().map(|&node| out.of(node).len()).sum();
@@ -162,6 +205,9 @@ fn search(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
             }
             if any != 0 {
                 active.push(node);
+                if totals == Totals::Each {
+                    add_each(&mut found.totals, fresh, distance);
+                }
             }
         }
         // What was not fresh anywhere is zero already, so the arrays can change places.
@@ -178,6 +224,17 @@ fn search(out: &Csr, into: &Csr, sources: &[u32]) -> Distances {
         }
     }
     found
+}
+
+/// Adds a distance to the totals of the sources that a mask names.
+fn add_each(totals: &mut [u64], mask: &Mask, distance: u32) {
+    for (word, &bits) in mask.iter().enumerate() {
+        let mut left = bits;
+        while left != 0 {
+            totals[64 * word + left.trailing_zeros() as usize] += u64::from(distance);
+            left &= left - 1;
+        }
+    }
 }
 
 fn push(out: &Csr, active: &[u32], now: &[Mask], next: &mut [Mask], touched: &mut Vec<u32>) {
@@ -244,11 +301,12 @@ mod tests {
             let graph = Graph::from_arcs(n as usize, &arcs);
             for (out, into) in [(graph.outbound(), graph.inbound()), (graph.undirected(), graph.undirected())] {
                 let sources: Vec<u32> = (0..n).rev().collect();
-                let found = distances(out, into, &sources);
-                let mut wanted = Distances { pairs: vec![0], farthest: Vec::new() };
+                let found = distances_within(out, into, &sources, Totals::Each, &Work::unwatched()).unwrap();
+                let mut wanted = Distances { pairs: vec![0], ..Distances::default() };
                 for &source in &sources {
                     let at = plain(out, source);
                     wanted.farthest.push(at.iter().flatten().copied().max().unwrap_or(0));
+                    wanted.totals.push(at.iter().flatten().map(|&distance| u64::from(distance)).sum());
                     for distance in at.into_iter().flatten().filter(|&d| d > 0) {
                         let distance = distance as usize;
                         wanted.pairs.resize(wanted.pairs.len().max(distance + 1), 0);
@@ -269,6 +327,27 @@ mod tests {
             assert_eq!(absent, (None, None, None, None, None));
             assert!(found.harmonic().abs() < f64::EPSILON);
         }
+    }
+
+    #[test]
+    fn a_sample_says_how_far_it_may_be_off() {
+        // Of a ring with chords, whose mean distance is known, every sample of 60 is as near as its error says.
+        let mut random = Random::new(6);
+        let n = 900;
+        let arcs: Vec<_> = (0..n).flat_map(|a| [(a, (a + 1) % n), (a, random.below(a / 4 + 1))]).collect();
+        let graph = Graph::from_arcs(n as usize, &arcs);
+        let both = graph.undirected();
+        let from = |sources: &[u32]| distances_within(both, both, sources, Totals::Each, &Work::unwatched()).unwrap();
+        let all: Vec<u32> = (0..n).collect();
+        let whole = from(&all);
+        assert!(whole.mean_error(n as usize).unwrap() < 1e-12, "all of them are off by nothing");
+        let off = |_| {
+            let some = from(&random.sample(n, 60));
+            (some.mean().unwrap() - whole.mean().unwrap()) / some.mean_error(n as usize).unwrap()
+        };
+        let squares: f64 = (0..200).map(off).map(|off| off * off).sum();
+        assert!((0.75..1.35).contains(&(squares / 200.0)), "{squares}");
+        assert_eq!((distances(both, both, &all).mean_error(n as usize), from(&[3]).mean_error(900)), (None, None));
     }
 
     #[test]

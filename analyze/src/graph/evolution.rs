@@ -4,24 +4,100 @@ use std::collections::BTreeSet;
 
 use super::clustering::clustering;
 use super::components::weak;
+use super::dear::Budget;
 use super::degree::degrees;
+use super::metric::{Metric, Metrics};
 use super::overlap::Overlap;
+use super::summary::{Answer, GraphOptions, measured, overlap};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
-use crate::export::{Kind, Named};
+use crate::export::{Kind, Named, When};
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone};
+use crate::work::Watch;
 
 /// An edge, by the names of its ends; nodes have other numbers in each snapshot.
 pub(super) type Edges = BTreeSet<(String, String)>;
 
-/// Every snapshot of a kind as a row, with the turnover since the one before.
+/// Every snapshot of a kind as a row, with the turnover since the one before; and of the metrics that are chosen, a table
+/// for each section of the report of one network, with the rows of every snapshot.
 ///
 /// On the undirected projection. The overlap of consecutive snapshots is that of Jaccard: edges that are in both, of
 /// those in either; absent for the first snapshot, and where neither has an edge.
-pub fn evolution(dataset: &Dataset, kind: Kind) -> Result<Report, AnalyzeError> {
+pub fn evolution(
+    dataset: &Dataset,
+    kind: Kind,
+    seed: u64,
+    metrics: Option<&Metrics>,
+    watch: &dyn Watch,
+) -> Result<Answer, AnalyzeError> {
+    let whole = [Metric::Lifetimes, Metric::Sessions, Metric::Temporal];
+    if let Some(metric) = whole.into_iter().find(|metric| metrics.is_some_and(|metrics| metrics.names(*metric))) {
+        let name = metric.name();
+        let why = format!("`{name}` is of the whole run and of no snapshot: ask without `--all-snapshots`");
+        return Err(AnalyzeError::Question(why));
+    }
     let all = Named::read_snapshots(dataset, kind)?;
     let run = all.first().map_or("", |named| named.run.as_str());
     let mut report = Report::new("graph", format!("{} of {run}, every snapshot", kind.title()));
+    report.headline = Some(headline(&all));
+    report.sections.push(Section::Table(turnover(&all)));
+    let mut unfit = Vec::new();
+    for named in metrics.map_or(&[][..], |_| &all) {
+        let Some(metrics) = metrics else { break };
+        let mut budget = Budget::new(metrics, watch);
+        let (_, mut sections) = measured(named, seed, &mut budget);
+        if metrics.has(Metric::Overlap) {
+            let options = GraphOptions { kind, when: when(named), seed, metrics: metrics.clone() };
+            sections.extend(overlap(dataset, named, &options)?.map(Section::Facts));
+        }
+        let label = named.label.clone().unwrap_or_default();
+        for section in sections {
+            add(&mut report.sections, &label, section);
+        }
+        unfit.extend(budget.tell(&mut report, &format!("snapshot {label}: ")));
+    }
+    unfit.sort();
+    unfit.dedup();
+    Ok(Answer { report, unfit })
+}
+
+fn when(named: &Named) -> When {
+    named.label.clone().map_or(When::Whole, When::Snapshot)
+}
+
+/// Adds what a section says of one snapshot to the table of that section.
+fn add(sections: &mut Vec<Section>, label: &str, section: Section) {
+    let (key, title, columns, rows) = match section {
+        Section::Facts(facts) => {
+            let columns = facts.facts.iter().map(|fact| Column::new(&fact.key, &fact.title)).collect();
+            let row = facts.facts.into_iter().map(|fact| fact.value).collect();
+            let title = if facts.title.is_empty() { "Size".to_owned() } else { facts.title };
+            (facts.key, title, columns, vec![row])
+        }
+        Section::Table(table) => (table.key, table.title, table.columns, table.rows),
+    };
+    let at = sections.iter().position(|section| section.key() == key).unwrap_or_else(|| {
+        let columns = [vec![Column::new("snapshot", "snapshot")], columns].concat();
+        sections.push(Section::Table(Table::new(&key, &title, columns)));
+        sections.len() - 1
+    });
+    if let Section::Table(table) = &mut sections[at] {
+        table.rows.extend(rows.into_iter().map(|row| [vec![label.into()], row].concat()));
+    }
+}
+
+fn headline(all: &[Named]) -> Line {
+    let apart = all.iter().filter(|named| weak(&named.network.graph).sizes.len() > 1).count();
+    let count = if all.len() == 1 { "1 snapshot".to_owned() } else { format!("{} snapshots", all.len()) };
+    if apart == 0 {
+        Line { text: format!("connected in every one of {count}"), tone: Tone::Good }
+    } else {
+        Line { text: format!("not connected in {apart} of {count}"), tone: Tone::Bad }
+    }
+}
+
+/// Each snapshot against the one before.
+fn turnover(all: &[Named]) -> Table {
     let columns = [
         ("snapshot", "snapshot"),
         ("nodes", "nodes"),
@@ -43,11 +119,9 @@ pub fn evolution(dataset: &Dataset, kind: Kind) -> Result<Report, AnalyzeError> 
         columns,
     );
     let mut before: Option<Edges> = None;
-    let mut apart = 0_usize;
-    for named in &all {
+    for named in all {
         let graph = &named.network.graph;
         let (parts, found) = (weak(graph), degrees(graph.undirected()));
-        apart += usize::from(parts.sizes.len() > 1);
         let n = graph.nodes();
         let largest = parts.sizes.first().filter(|_| n > 0).map(|&size| f64::from(size) / n as f64);
         let summary = found.summary();
@@ -72,14 +146,7 @@ pub fn evolution(dataset: &Dataset, kind: Kind) -> Result<Report, AnalyzeError> 
         table.rows.push(row);
         before = Some(edges);
     }
-    let count = if all.len() == 1 { "1 snapshot".to_owned() } else { format!("{} snapshots", all.len()) };
-    report.headline = Some(if apart == 0 {
-        Line { text: format!("connected in every one of {count}"), tone: Tone::Good }
-    } else {
-        Line { text: format!("not connected in {apart} of {count}"), tone: Tone::Bad }
-    });
-    report.sections.push(Section::Table(table));
-    Ok(report)
+    table
 }
 
 /// The edges of a network, undirected.

@@ -126,17 +126,22 @@ impl Lifetimes {
     /// assert_eq!((found.quantile_ns(0.25), found.quantile_ns(0.5)), (Some(2), Some(4)));
     /// ```
     pub fn quantile_ns(&self, share: f64) -> Option<u64> {
-        let mut left = 1.0;
+        self.quantiles_ns(&[share])[0]
+    }
+
+    /// The same for several shares, ascending, in one pass.
+    pub fn quantiles_ns(&self, shares: &[f64]) -> Vec<Option<u64>> {
+        let mut found = Vec::with_capacity(shares.len());
+        let (mut left, mut there) = (1.0, self.times.len());
         for group in self.times.chunk_by(|a, b| a.0 == b.0) {
-            let (time, _) = group[0];
-            let there = self.times.len() - self.times.partition_point(|&(other, _)| other < time);
             let ended = group.iter().filter(|(_, ended)| *ended).count();
             left *= 1.0 - ended as f64 / there as f64;
-            if ended > 0 && left <= 1.0 - share + 1e-12 {
-                return Some(time);
-            }
+            there -= group.len();
+            let reached = shares[found.len()..].iter().take_while(|share| ended > 0 && left <= 1.0 - **share + 1e-12);
+            found.extend(reached.map(|_| Some(group[0].0)));
         }
-        None
+        found.resize(shares.len(), None);
+        found
     }
 }
 

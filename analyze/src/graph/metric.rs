@@ -45,13 +45,17 @@ pub enum Metric {
     Robustness,
     /// How long edges last.
     Lifetimes,
+    /// How long nodes stay.
+    Sessions,
+    /// Who could have told whom, as edges come and go.
+    Temporal,
     /// Connections and routing tables against one another.
     Overlap,
 }
 
 impl Metric {
     /// Every metric, in the order of the report.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Size,
         Self::Components,
         Self::Degrees,
@@ -72,6 +76,8 @@ impl Metric {
         Self::PageRank,
         Self::Robustness,
         Self::Lifetimes,
+        Self::Sessions,
+        Self::Temporal,
         Self::Overlap,
     ];
 
@@ -98,6 +104,8 @@ impl Metric {
             Self::PageRank => "pagerank",
             Self::Robustness => "robustness",
             Self::Lifetimes => "lifetimes",
+            Self::Sessions => "sessions",
+            Self::Temporal => "temporal",
             Self::Overlap => "overlap",
         }
     }
@@ -118,6 +126,7 @@ impl Metric {
             | Self::Modularity
             | Self::PageRank
             | Self::Lifetimes
+            | Self::Sessions
             | Self::Overlap => true,
             Self::Distances
             | Self::Reachability
@@ -125,7 +134,8 @@ impl Metric {
             | Self::Spectral
             | Self::SmallWorld
             | Self::Betweenness
-            | Self::Robustness => false,
+            | Self::Robustness
+            | Self::Temporal => false,
         }
     }
 }
@@ -175,7 +185,7 @@ impl Metrics {
     }
 
     /// Whether it was asked for by its name: then it is an error if the run cannot answer.
-    pub(super) fn names(&self, metric: Metric) -> bool {
+    pub fn names(&self, metric: Metric) -> bool {
         self.named.contains(&metric)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::components::tarjan;
 use super::csr::Graph;
+use crate::work::{Stopped, Work};
 
 const WORDS: usize = 8;
 const BLOCK: usize = WORDS * 64;
@@ -27,6 +28,16 @@ pub struct Reach {
 /// assert_eq!((found.of.clone(), found.pair_ratio()), (vec![2, 2, 0, 0], Some(4.0 / 12.0)));
 /// ```
 pub fn reach(graph: &Graph) -> Reach {
+    reach_within(graph, &Work::unwatched()).unwrap_or_default()
+}
+
+/// How many steps [`reach_within`] takes at most, of so many nodes.
+pub(super) fn steps(nodes: usize) -> usize {
+    nodes.div_ceil(BLOCK)
+}
+
+/// The same, unless it is stopped.
+pub(super) fn reach_within(graph: &Graph, work: &Work<'_>) -> Result<Reach, Stopped> {
     let out = graph.outbound();
     let (labels, count) = tarjan(out);
     let mut sizes = vec![0_u64; count];
@@ -44,6 +55,7 @@ pub fn reach(graph: &Graph) -> Reach {
     let mut totals = vec![0_u64; count];
     let mut masks = vec![[0_u64; WORDS]; count];
     for start in (0..count).step_by(BLOCK) {
+        work.step()?;
         let end = (start + BLOCK).min(count);
         let mut arcs = between.iter().peekable();
         // Labels are in reverse topological order: whatever a component has arcs to was done before it.
@@ -62,7 +74,7 @@ pub fn reach(graph: &Graph) -> Reach {
         }
     }
     // A node's own component counts without the node itself.
-    Reach { of: labels.iter().map(|&label| totals[label as usize] - 1).collect() }
+    Ok(Reach { of: labels.iter().map(|&label| totals[label as usize] - 1).collect() })
 }
 
 fn weight(mask: &[u64; WORDS], sizes: &[u64]) -> u64 {

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 
 use super::assortativity::{self, End};
 use super::clustering::clustering;
-use super::cohesion::Through;
 use super::components::{bow_tie, reciprocity, strong};
 use super::cores::core_numbers;
 use super::csr::Csr;
 use super::cut::cuts;
+use super::dear::{Budget, Dear, MOST_FOR_REACH, Through, UNFIT};
 use super::degree::{degrees, percolation_threshold};
 use super::metric::{Metric, Metrics};
 use super::network::{Network, Node};
-use super::reach::reach;
 use super::robustness::{by_degree, by_degree_adaptive, by_score, random_order, remove};
 use super::words::Words;
 use crate::export::Kind;
 use crate::report::{Cell, Column, Facts, Table};
-
-/// Beyond this many nodes reachability, whose cost grows with their square, is left out and said to be.
-const MOST_FOR_REACH: usize = 50_000;
 
 /// Groups whose removal is tried; those whose names sort first.
 const MOST_GROUPS: usize = 20;
@@ -36,7 +32,7 @@ fn ratio(value: Option<f64>) -> Cell {
 }
 
 /// Measures of the directed projection: who dialled whom; nothing if none of them is wanted.
-pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics) -> Option<Facts> {
+pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics, dear: &Dear) -> Option<Facts> {
     let wanted = [Metric::Reciprocity, Metric::BowTie, Metric::Reachability, Metric::Assortativity];
     metrics.has_any(&wanted).then_some(())?;
     let graph = &network.graph;
@@ -54,14 +50,17 @@ pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics) -
         facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
     }
     if metrics.has(Metric::Reachability) {
-        let small = graph.nodes() <= MOST_FOR_REACH;
-        let pairs = if small { ratio(reach(graph).pair_ratio()) } else { Cell::Absent };
-        let remark = if small {
-            "ordered pairs that a directed path joins".to_owned()
-        } else {
-            format!("not computed for more than {MOST_FOR_REACH} nodes")
+        let remark = match dear.reachable {
+            None => UNFIT.to_owned(),
+            Some(_) if graph.nodes() > MOST_FOR_REACH => format!("not computed for more than {MOST_FOR_REACH} nodes"),
+            Some(_) => "ordered pairs that a directed path joins".to_owned(),
         };
-        facts.add_with("reachable_pairs_ratio", "reachable pairs", pairs, remark);
+        facts.add_with(
+            "reachable_pairs_ratio",
+            "reachable pairs",
+            ratio(dear.reachable.and_then(|found| found.0)),
+            remark,
+        );
     }
     if metrics.has(Metric::Assortativity) {
         for (key, title, tail, head) in [
@@ -130,8 +129,55 @@ fn add_clustering(both: &Csr, facts: &mut Facts) {
     facts.add("triangles", "triangles", found.triangles);
 }
 
-/// What share of the nodes stays in the largest component when nodes are removed, by the order of removal.
-pub(super) fn robustness_table(network: &Network, seed: u64, through: &Through) -> Table {
+/// What share of the nodes stays in the largest component when nodes are removed, by the order of removal; nothing if it
+/// is not wanted or does not fit.
+pub(super) fn robustness_table(
+    network: &Network,
+    seed: u64,
+    through: Option<&Through>,
+    budget: &mut Budget<'_>,
+) -> Option<Table> {
+    let Some(through) = through else {
+        budget.lose(Metric::Robustness, "it needs betweenness");
+        return None;
+    };
+    let both = network.graph.undirected();
+    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (at, node) in (0_u32..).zip(&network.nodes) {
+        groups.entry(node.group_or_foreign()).or_default().push(at);
+    }
+    if groups.len() < 2 {
+        groups.clear();
+    }
+    let by_betweenness = match through.sources {
+        None => "by betweenness at the begin".to_owned(),
+        Some(k) => format!("by betweenness from {k} nodes, seed {seed}"),
+    };
+    let names = [
+        format!("at random, seed {seed}"),
+        "by degree at the begin".to_owned(),
+        "by degree as it is then".to_owned(),
+        by_betweenness,
+    ];
+    let order = |which: usize| match which {
+        0 => random_order(both, seed),
+        1 => by_degree(both),
+        2 => by_degree_adaptive(both),
+        _ => by_score(&through.scores),
+    };
+    let orders = names.len() + groups.len().min(MOST_GROUPS);
+    let rows = budget.spend(Metric::Robustness, orders, |work| {
+        let mut rows = Vec::new();
+        for (which, name) in names.into_iter().enumerate() {
+            work.step()?;
+            rows.push(robustness_row(both, name, &order(which)));
+        }
+        for (group, members) in groups.into_iter().take(MOST_GROUPS) {
+            work.step()?;
+            rows.push(robustness_row(both, format!("all of group {group}"), &members));
+        }
+        Ok(rows)
+    })?;
     let mut columns = vec![Column::new("order", "removed"), Column::new("r", "R")];
     for share in SHARES {
         let percent = share * 100.0;
@@ -140,34 +186,15 @@ pub(super) fn robustness_table(network: &Network, seed: u64, through: &Through) 
     columns.push(Column::new("below_half_ratio", "below half at"));
     columns.push(Column::new("largest_at_end_ratio", "all of them gone"));
     let title = "Robustness: nodes left in the largest component, of all nodes, undirected";
-    let mut table = Table::new("robustness", title, columns);
-    let both = network.graph.undirected();
-    let by_betweenness = match through.sources {
-        None => "by betweenness at the begin".to_owned(),
-        Some(k) => format!("by betweenness from {k} nodes, seed {seed}"),
-    };
-    let orders = [
-        (format!("at random, seed {seed}"), random_order(both, seed)),
-        ("by degree at the begin".to_owned(), by_degree(both)),
-        ("by degree as it is then".to_owned(), by_degree_adaptive(both)),
-        (by_betweenness, by_score(&through.scores)),
-    ];
-    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for (at, node) in (0_u32..).zip(&network.nodes) {
-        groups.entry(node.group_or_foreign()).or_default().push(at);
-    }
-    if groups.len() < 2 {
-        groups.clear();
-    }
-    let by_group = groups.into_iter().take(MOST_GROUPS).map(|(group, of)| (format!("all of group {group}"), of));
-    for (name, order) in orders.into_iter().chain(by_group) {
-        let curve = remove(both, &order);
-        let end = curve.largest.last().filter(|_| order.len() < curve.nodes);
-        let mut row = vec![Cell::Text(name), number(curve.r())];
-        row.extend(SHARES.map(|share| ratio(curve.at(share))));
-        row.push(ratio(curve.below_half().map(|q| q as f64 / curve.nodes as f64)));
-        row.push(ratio(end.map(|&size| f64::from(size) / curve.nodes as f64)));
-        table.rows.push(row);
-    }
-    table
+    Some(Table { rows, ..Table::new("robustness", title, columns) })
+}
+
+fn robustness_row(both: &Csr, name: String, order: &[u32]) -> Vec<Cell> {
+    let curve = remove(both, order);
+    let end = curve.largest.last().filter(|_| order.len() < curve.nodes);
+    let mut row = vec![Cell::Text(name), number(curve.r())];
+    row.extend(SHARES.map(|share| ratio(curve.at(share))));
+    row.push(ratio(curve.below_half().map(|q| q as f64 / curve.nodes as f64)));
+    row.push(ratio(end.map(|&size| f64::from(size) / curve.nodes as f64)));
+    row
 }

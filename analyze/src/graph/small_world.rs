@@ -7,6 +7,7 @@ use super::components::parts_of;
 use super::csr::{Csr, Graph};
 use super::distance::distances;
 use super::random::Random;
+use crate::work::{Stopped, Work};
 
 /// How many random graphs are made.
 pub const GRAPHS: u32 = 10;
@@ -57,23 +58,37 @@ impl SmallWorld {
 /// assert!((found.sigma().unwrap() - 1.0).abs() < 1e-12);
 /// ```
 pub fn small_world(both: &Csr, seed: u64) -> Option<SmallWorld> {
+    small_world_within(both, seed, &Work::unwatched()).unwrap_or_default()
+}
+
+/// How many steps [`small_world_within`] takes.
+pub(super) const STEPS: usize = GRAPHS as usize + 1;
+
+/// The same, unless it is stopped.
+pub(super) fn small_world_within(both: &Csr, seed: u64, work: &Work<'_>) -> Result<Option<SmallWorld>, Stopped> {
     let mut random = Random::new(seed);
     let own = both.induced(&parts_of(both).members(0));
     if own.nodes() < 3 {
-        return None;
+        return Ok(None);
     }
     let sources = if (own.nodes() as u64).saturating_mul(own.arcs() as u64) > MOST_STEPS { SAMPLE } else { u32::MAX };
-    let (local, path, sources) = measure(&own, sources, &mut random)?;
+    work.step()?;
+    let Some((local, path, sources)) = measure(&own, sources, &mut random) else { return Ok(None) };
     let n = u32::try_from(own.nodes()).unwrap_or(u32::MAX);
     let (mut locals, mut paths) = (0.0, 0.0);
+    let most = u32::try_from(sources).unwrap_or(u32::MAX);
     for _ in 0..GRAPHS {
+        work.step()?;
         let graph = random_graph(n, own.arcs() / 2, &mut random);
         let both = graph.undirected();
-        locals += clustering(both).mean()?;
-        paths += measure(&both.induced(&parts_of(both).members(0)), u32::try_from(sources).ok()?, &mut random)?.1;
+        let largest = both.induced(&parts_of(both).members(0));
+        // Of as many edges some join the largest component.
+        let Some((_, path, _)) = measure(&largest, most, &mut random) else { return Ok(None) };
+        locals += clustering(both).mean().unwrap_or(0.0);
+        paths += path;
     }
     let (random_clustering, random_path) = (locals / f64::from(GRAPHS), paths / f64::from(GRAPHS));
-    Some(SmallWorld { clustering: local, path, random_clustering, random_path, sources })
+    Ok(Some(SmallWorld { clustering: local, path, random_clustering, random_path, sources }))
 }
 
 /// Clustering, mean distance, and from how many nodes that was taken.

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::components::parts_of;
 use super::csr::Csr;
 use super::random::Random;
+use crate::work::{Stopped, Work};
 
 /// An eigenvalue has settled when the residual of its vector is below this share of the greatest eigenvalue's bound.
 pub const TOLERANCE: f64 = 1e-10;
@@ -28,8 +29,16 @@ const ROWS: usize = 2048;
 /// assert!((spectral_radius(star.undirected()).unwrap() - 2.0).abs() < 1e-9);
 /// ```
 pub fn spectral_radius(both: &Csr) -> Option<f64> {
+    spectral_radius_within(both, &Work::unwatched()).unwrap_or_default()
+}
+
+/// The same, unless it is stopped.
+pub(super) fn spectral_radius_within(both: &Csr, work: &Work<'_>) -> Result<Option<f64>, Stopped> {
     let apply = |x: &[f64], y: &mut [f64]| rows(both, y, |node| sum(both, node, x));
-    if both.arcs() == 0 { (both.nodes() > 0).then_some(0.0) } else { lanczos(both.nodes(), apply, &[], End::Greatest) }
+    if both.arcs() == 0 {
+        return Ok((both.nodes() > 0).then_some(0.0));
+    }
+    lanczos(both.nodes(), apply, &[], End::Greatest, work)
 }
 
 /// Algebraic connectivity: the second least eigenvalue of the Laplacian D − A.
@@ -46,10 +55,15 @@ pub fn spectral_radius(both: &Csr) -> Option<f64> {
 /// assert!((algebraic_connectivity(ring.undirected()).unwrap() - 1.0).abs() < 1e-9);
 /// ```
 pub fn algebraic_connectivity(both: &Csr) -> Option<f64> {
+    algebraic_connectivity_within(both, &Work::unwatched()).unwrap_or_default()
+}
+
+/// The same, unless it is stopped.
+pub(super) fn algebraic_connectivity_within(both: &Csr, work: &Work<'_>) -> Result<Option<f64>, Stopped> {
     let apply = |x: &[f64], y: &mut [f64]| {
         rows(both, y, |node| f64::from(both.degree(node)) * x[node as usize] - sum(both, node, x));
     };
-    second(both, apply, |_| 1.0)
+    second(both, apply, |_| 1.0, work)
 }
 
 /// Spectral gap: the second least eigenvalue of the normalised Laplacian I − D^(−1/2) A D^(−1/2).
@@ -67,6 +81,11 @@ pub fn algebraic_connectivity(both: &Csr) -> Option<f64> {
 /// assert!((spectral_gap(full.undirected()).unwrap() - 4.0 / 3.0).abs() < 1e-9);
 /// ```
 pub fn spectral_gap(both: &Csr) -> Option<f64> {
+    spectral_gap_within(both, &Work::unwatched()).unwrap_or_default()
+}
+
+/// The same, unless it is stopped.
+pub(super) fn spectral_gap_within(both: &Csr, work: &Work<'_>) -> Result<Option<f64>, Stopped> {
     let root = |node: u32| f64::from(both.degree(node)).sqrt();
     let share: Vec<f64> = both.ids().map(|node| 1.0 / root(node)).collect();
     let apply = |x: &[f64], y: &mut [f64]| {
@@ -75,20 +94,25 @@ pub fn spectral_gap(both: &Csr) -> Option<f64> {
             x[node as usize] - share[node as usize] * near
         });
     };
-    second(both, apply, root)
+    second(both, apply, root, work)
 }
 
 /// The least eigenvalue when the vector of eigenvalue 0 is kept out.
-fn second(both: &Csr, apply: impl Fn(&[f64], &mut [f64]), kernel: impl Fn(u32) -> f64) -> Option<f64> {
+fn second(
+    both: &Csr,
+    apply: impl Fn(&[f64], &mut [f64]),
+    kernel: impl Fn(u32) -> f64,
+    work: &Work<'_>,
+) -> Result<Option<f64>, Stopped> {
     if both.nodes() < 2 {
-        return None;
+        return Ok(None);
     }
     if parts_of(both).sizes.len() > 1 {
-        return Some(0.0);
+        return Ok(Some(0.0));
     }
     let mut out: Vec<f64> = both.ids().map(kernel).collect();
     normalise(&mut out);
-    lanczos(both.nodes(), apply, &out, End::Least)
+    lanczos(both.nodes(), apply, &out, End::Least, work)
 }
 
 fn sum(both: &Csr, node: u32, x: &[f64]) -> f64 {
@@ -107,7 +131,13 @@ enum End {
 
 /// The least or greatest eigenvalue of a symmetric operator on `n` numbers, of those whose vectors are orthogonal to
 /// `out`, which has length 1 or is empty.
-fn lanczos(n: usize, apply: impl Fn(&[f64], &mut [f64]), out: &[f64], end: End) -> Option<f64> {
+fn lanczos(
+    n: usize,
+    apply: impl Fn(&[f64], &mut [f64]),
+    out: &[f64],
+    end: End,
+    work: &Work<'_>,
+) -> Result<Option<f64>, Stopped> {
     // Any start will do that is not orthogonal to the vector sought; the same one every time, so that a report is too.
     let mut random = Random::new(0);
     let mut now: Vec<f64> = (0..n).map(|_| random.unit() - 0.5).collect();
@@ -117,6 +147,7 @@ fn lanczos(n: usize, apply: impl Fn(&[f64], &mut [f64]), out: &[f64], end: End) 
     let mut found = Tridiagonal::default();
     let mut look = 1;
     for step in 1..=MOST_STEPS {
+        work.step()?;
         apply(&now, &mut next);
         let alpha = dot(&now, &next);
         let beta = found.off.last().copied().unwrap_or(0.0);
@@ -131,7 +162,7 @@ fn lanczos(n: usize, apply: impl Fn(&[f64], &mut [f64]), out: &[f64], end: End) 
             look = step + 1 + step / 8;
             let value = found.extreme(end);
             if found.residual(value, beta) <= TOLERANCE * bound {
-                return Some(value);
+                return Ok(Some(value));
             }
         }
         found.off.push(beta);
@@ -139,7 +170,7 @@ fn lanczos(n: usize, apply: impl Fn(&[f64], &mut [f64]), out: &[f64], end: End) 
         std::mem::swap(&mut before, &mut now);
         std::mem::swap(&mut now, &mut next);
     }
-    None
+    Ok(None)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

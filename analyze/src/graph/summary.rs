@@ -2,27 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::churn::lifetime_facts;
-use super::cohesion::{Through, central_table, cohesion_facts};
+use super::churn::Contacts;
+use super::cohesion::{central_table, cohesion_facts};
 use super::components::{Parts, weak};
+use super::dear::{Budget, Dear, Paths, UNFIT};
 use super::degree::{Degrees, degrees};
-use super::distance::{Distances, distances};
+use super::distance::Distances;
 use super::metric::{Metric, Metrics};
-use super::network::Network;
+use super::network::{Connectivity, Network};
 use super::overlap::overlap_facts;
-use super::random::Random;
-use super::shape::{directed_facts, robustness_table, undirected_facts};
+use super::shape::{directed_facts, undirected_facts};
 use super::words::Words;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::export::{Kind, Named, When};
 use crate::report::{Cell, Column, Facts, Line, Report, Section, Table, Tone};
 use crate::summary::Summary;
+use crate::work::Watch;
 
-/// Beyond this many steps (nodes × arcs) distances are those from a sample of nodes.
-const MOST_STEPS: u64 = 20_000_000_000;
-/// How many nodes the sample has.
-const SAMPLE: u32 = 2048;
 /// No more components than this are listed.
 const MOST_COMPONENTS: usize = 20;
 /// No more members of a component than this are named.
@@ -47,65 +44,110 @@ impl Default for GraphOptions {
     }
 }
 
-/// A network of a run: whether it held together, and the metrics that are wanted.
-pub fn graph(dataset: &Dataset, options: &GraphOptions) -> Result<Report, AnalyzeError> {
-    let named = Named::read(dataset, options.kind, &options.when)?;
-    let mut report = Report::new("graph", named.title());
-    let (kind, network, metrics) = (named.kind, &named.network, &options.metrics);
-    let parts = weak(&network.graph);
-    let undirected = degrees(network.graph.undirected());
-    report.headline = Some(verdict(network, &parts, &undirected));
-    if metrics.has(Metric::Size) {
-        report.sections.push(Section::Facts(size_facts(kind, network, &parts, &undirected)));
-    }
-    if metrics.has(Metric::Components) && (parts.sizes.len() > 1 || metrics.names(Metric::Components)) {
-        report.sections.push(Section::Table(component_table(network, &parts)));
-    }
-    if metrics.has(Metric::Distances) {
-        report.sections.push(Section::Facts(distance_facts(network, &parts, options.seed)));
-    }
-    if metrics.has(Metric::Degrees) {
-        report.sections.push(Section::Table(degree_table(kind, network, &undirected)));
-    }
-    report.sections.extend(undirected_facts(network, metrics).map(Section::Facts));
-    report.sections.extend(cohesion_facts(network, &parts, metrics, options.seed).map(Section::Facts));
-    report.sections.extend(directed_facts(kind, network, metrics).map(Section::Facts));
-    let through = metrics
-        .has_any(&[Metric::Betweenness, Metric::Robustness])
-        .then(|| Through::of(network.graph.undirected(), options.seed));
-    report.sections.extend(central_table(network, metrics, through.as_ref()).map(Section::Table));
-    if let Some(through) = through.filter(|_| metrics.has(Metric::Robustness)) {
-        report.sections.push(Section::Table(robustness_table(network, options.seed, &through)));
-    }
-    if metrics.has(Metric::Lifetimes) {
-        report.sections.extend(lifetimes(dataset, kind, metrics)?.map(Section::Facts));
-    }
-    if metrics.has(Metric::Overlap) {
-        report.sections.extend(overlap(dataset, &named, options)?.map(Section::Facts));
-    }
-    notes(network, &mut report);
-    Ok(report)
+/// A report, and which of the metrics that were wanted did not fit into the time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The report; it names them too.
+    pub report: Report,
+    /// What did not fit.
+    pub unfit: Vec<Metric>,
 }
 
-/// Lifetimes, where connections over time are known; that they are not is an error only to whoever asked by name.
-fn lifetimes(dataset: &Dataset, kind: Kind, metrics: &Metrics) -> Result<Option<Facts>, AnalyzeError> {
-    let named = metrics.names(Metric::Lifetimes);
-    if kind != Kind::Connections {
-        let why = "`lifetimes` are those of connections: ask with `--kind conn`";
-        return if named { Err(AnalyzeError::Question(why.to_owned())) } else { Ok(None) };
+/// A network of a run: whether it held together, and the metrics that are wanted, as far as the time goes.
+///
+/// The fast metrics are measured in any case, the others one after another, those first that cost least.
+pub fn graph(dataset: &Dataset, options: &GraphOptions, watch: &dyn Watch) -> Result<Answer, AnalyzeError> {
+    let named = Named::read(dataset, options.kind, &options.when)?;
+    let mut report = Report::new("graph", named.title());
+    let mut budget = Budget::new(&options.metrics, watch);
+    let (headline, sections) = measured(&named, options.seed, &mut budget);
+    report.headline = Some(headline);
+    report.sections = sections;
+    report.sections.extend(over_time(dataset, &named, &mut budget)?);
+    if options.metrics.has(Metric::Overlap) {
+        report.sections.extend(overlap(dataset, &named, options)?.map(Section::Facts));
     }
-    let found = lifetime_facts(dataset)?;
-    if found.is_none() && named {
-        let dir = dataset.dir().display();
-        return Err(AnalyzeError::NoData(format!(
-            "`{dir}` has no table `connections`: nobody knows how long one lasted"
-        )));
+    notes(&named.network, &mut report);
+    let unfit = budget.tell(&mut report, "");
+    Ok(Answer { report, unfit })
+}
+
+/// What there is to say of one network alone: whether it is connected, and the sections of the metrics that are wanted.
+pub(super) fn measured(named: &Named, seed: u64, budget: &mut Budget<'_>) -> (Line, Vec<Section>) {
+    let (kind, network, metrics) = (named.kind, &named.network, budget.metrics);
+    let mut sections = Vec::new();
+    let parts = weak(&network.graph);
+    let undirected = degrees(network.graph.undirected());
+    let dear = Dear::of(network, &parts, seed, budget);
+    if metrics.has(Metric::Size) {
+        sections.push(Section::Facts(size_facts(kind, network, &parts, &undirected)));
     }
-    Ok(found)
+    if metrics.has(Metric::Components) && (parts.sizes.len() > 1 || metrics.names(Metric::Components)) {
+        sections.push(Section::Table(component_table(network, &parts)));
+    }
+    if metrics.has(Metric::Distances) {
+        sections.push(Section::Facts(distance_facts(dear.paths.as_ref(), seed)));
+    }
+    if metrics.has(Metric::Degrees) {
+        sections.push(Section::Table(degree_table(kind, network, &undirected)));
+    }
+    sections.extend(undirected_facts(network, metrics).map(Section::Facts));
+    sections.extend(cohesion_facts(network, &parts, budget, &dear, seed).map(Section::Facts));
+    sections.extend(directed_facts(kind, network, metrics, &dear).map(Section::Facts));
+    sections.extend(central_table(network, metrics, dear.through.as_ref()).map(Section::Table));
+    sections.extend(dear.robustness.map(Section::Table));
+    (verdict(network, &parts, &undirected), sections)
+}
+
+/// Lifetimes, sessions and what they let through, where connections over time are known; that they are not is an error
+/// only to whoever asked by name.
+fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Result<Vec<Section>, AnalyzeError> {
+    let metrics = budget.metrics;
+    let all = [Metric::Lifetimes, Metric::Sessions, Metric::Temporal];
+    let asked = all.into_iter().find(|metric| metrics.names(*metric));
+    if named.kind != Kind::Connections {
+        return match asked {
+            Some(metric) => {
+                let why = format!("`{}` are those of connections: ask with `--kind conn`", metric.name());
+                Err(AnalyzeError::Question(why))
+            }
+            None => Ok(Vec::new()),
+        };
+    }
+    if !metrics.has_any(&all) {
+        return Ok(Vec::new());
+    }
+    let Some(contacts) = Contacts::read(dataset)? else {
+        return match asked {
+            Some(metric) => Err(AnalyzeError::NoData(format!(
+                "`{}` has no table `connections`: nobody knows how long one lasted, and so there is no `{}`",
+                dataset.dir().display(),
+                metric.name()
+            ))),
+            None => Ok(Vec::new()),
+        };
+    };
+    let mut sections = Vec::new();
+    if metrics.has(Metric::Lifetimes) {
+        sections.extend(contacts.lifetimes());
+    }
+    if metrics.has(Metric::Sessions) {
+        sections.extend(contacts.sessions());
+    }
+    if metrics.has(Metric::Temporal) {
+        let nodes = match &named.network.source {
+            Connectivity::EverOpen => named.network.nodes.len(),
+            Connectivity::Snapshot(_) | Connectivity::At(_) => {
+                Named::read(dataset, Kind::Connections, &When::Whole)?.network.nodes.len()
+            }
+        };
+        sections.push(Section::Facts(contacts.temporal(nodes, budget)));
+    }
+    Ok(sections)
 }
 
 /// The overlap, where both graphs are known; that they are not is an error only to whoever asked by name.
-fn overlap(dataset: &Dataset, named: &Named, options: &GraphOptions) -> Result<Option<Facts>, AnalyzeError> {
+pub(super) fn overlap(dataset: &Dataset, named: &Named, options: &GraphOptions) -> Result<Option<Facts>, AnalyzeError> {
     match overlap_facts(dataset, named, &options.when) {
         Ok(facts) => Ok(Some(facts)),
         Err(AnalyzeError::NoData(_) | AnalyzeError::Question(_)) if !options.metrics.names(Metric::Overlap) => Ok(None),
@@ -162,47 +204,30 @@ fn size_facts(kind: Kind, network: &Network, parts: &Parts, undirected: &Degrees
 }
 
 /// Distances in the largest component, and efficiency over all pairs; on the undirected projection.
-fn distance_facts(network: &Network, parts: &Parts, seed: u64) -> Facts {
-    let both = network.graph.undirected();
-    let steps = (both.nodes() as u64).saturating_mul(both.arcs() as u64);
-    let exact = steps <= MOST_STEPS;
-    let members = parts.members(0);
-    let sources = if exact { members.clone() } else { sample(&members, seed) };
-    let largest = distances(both, both, &sources);
+fn distance_facts(paths: Option<&Paths>, seed: u64) -> Facts {
     let mut facts = Facts::new("distances", "Distances, undirected, in the largest component");
-    let from = if exact {
-        "exact, from every node".to_owned()
-    } else {
-        format!("from a sample of {} nodes, seed {seed}", sources.len())
+    let number = |value: Option<f64>| value.map_or(Cell::Absent, Cell::number);
+    let largest = paths.map(|paths| &paths.largest);
+    let from = match paths {
+        None => UNFIT.to_owned(),
+        Some(Paths { sampled: None, .. }) => "exact, from every node".to_owned(),
+        Some(Paths { sampled: Some((n, _)), .. }) => format!("from a sample of {n} nodes, seed {seed}"),
     };
+    let exact = paths.is_some_and(|paths| paths.sampled.is_none());
     let at_least = if exact { String::new() } else { format!("at least; {from}") };
-    facts.add_with("mean_path_hops", "mean path", largest.mean().map_or(Cell::Absent, Cell::number), from);
-    facts.add("median_path_hops", "median path", largest.median());
-    facts.add_with("diameter_hops", "diameter", largest.diameter(), at_least);
+    facts.add_with("mean_path_hops", "mean path", number(largest.and_then(Distances::mean)), from);
+    let error = paths.and_then(|paths| paths.sampled.and_then(|(_, error)| error));
+    let remark = if exact { "" } else { "standard error, by the mean distances of the nodes in the sample" };
+    facts.add_with("mean_path_error_hops", "mean path, error", number(error), remark);
+    facts.add("median_path_hops", "median path", largest.and_then(Distances::median));
+    facts.add_with("diameter_hops", "diameter", largest.and_then(Distances::diameter), at_least);
     // The radius of a sample would be an upper bound that nobody can use.
-    facts.add("radius_hops", "radius", largest.radius().filter(|_| exact));
-    let effective = largest.effective(0.9).map_or(Cell::Absent, Cell::number);
+    facts.add("radius_hops", "radius", largest.and_then(Distances::radius).filter(|_| exact));
+    let effective = number(largest.and_then(|largest| largest.effective(0.9)));
     facts.add_with("effective_diameter_hops", "effective diameter", effective, "90 % of the pairs are within it");
-    let efficiency = if exact { efficiency(network, parts, &largest) } else { None };
-    let efficiency = efficiency.map_or(Cell::Absent, Cell::number);
+    let efficiency = number(paths.and_then(|paths| paths.efficiency));
     facts.add_with("global_efficiency", "global efficiency", efficiency, "mean of 1/distance over all pairs of nodes");
     facts
-}
-
-fn sample(members: &[u32], seed: u64) -> Vec<u32> {
-    let n = u32::try_from(members.len()).unwrap_or(u32::MAX);
-    Random::new(seed).sample(n, SAMPLE).into_iter().map(|at| members[at as usize]).collect()
-}
-
-fn efficiency(network: &Network, parts: &Parts, largest: &Distances) -> Option<f64> {
-    let both = network.graph.undirected();
-    let n = both.nodes();
-    if n < 2 {
-        return None;
-    }
-    let rest: Vec<u32> = both.ids().filter(|&node| parts.of[node as usize] != 0).collect();
-    let harmonic = largest.harmonic() + distances(both, both, &rest).harmonic();
-    Some(harmonic / (n as f64 * (n as f64 - 1.0)))
 }
 
 /// Degrees of all nodes and by group, in the three projections.

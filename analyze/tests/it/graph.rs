@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use polars::prelude::*;
 use tg_analyze::export::{Kind, When};
-use tg_analyze::graph::{GraphOptions, Metrics, evolution, graph};
+use tg_analyze::graph::{Answer, GraphOptions, Metric, Metrics, evolution, graph};
 use tg_analyze::report::{Cell, Report, Section};
+use tg_analyze::work::{Unhurried, Watch};
 use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::exit::Exit;
 use tg_model::table;
@@ -13,7 +14,7 @@ use tg_model::table;
 use crate::dataset::Written;
 
 fn ask(written: &Written) -> Report {
-    graph(&Dataset::open(written.path()).unwrap(), &GraphOptions::default()).unwrap()
+    ask_for(written, Kind::Connections, When::Whole).unwrap()
 }
 
 fn fact(report: &Report, key: &str) -> Cell {
@@ -99,7 +100,7 @@ fn snapshots_serve_where_there_are_no_connections_over_time() {
 #[test]
 fn nothing_to_answer_from_is_said_and_is_not_zero() {
     let none = Written::new().instances(&[("a", 3, "ok")]);
-    let why = graph(&Dataset::open(none.path()).unwrap(), &GraphOptions::default()).unwrap_err();
+    let why = ask_for(&none, Kind::Connections, When::Whole).unwrap_err();
     assert_eq!(why.exit(), Exit::NoData);
     // An empty table is another thing: somebody looked and saw no connection.
     let report = ask(&none.connections(&[]));
@@ -110,7 +111,8 @@ fn nothing_to_answer_from_is_said_and_is_not_zero() {
 }
 
 fn ask_for(written: &Written, kind: Kind, when: When) -> Result<Report, AnalyzeError> {
-    graph(&Dataset::open(written.path()).unwrap(), &GraphOptions { kind, when, ..GraphOptions::default() })
+    let options = GraphOptions { kind, when, ..GraphOptions::default() };
+    Ok(graph(&Dataset::open(written.path()).unwrap(), &options, &Unhurried)?.report)
 }
 
 /// So many steps of 40 ms after the begin of the run, which lasts 62.5 of them.
@@ -173,7 +175,7 @@ fn every_snapshot_is_a_row_with_its_turnover() {
     );
     let written = Written::new().instances(&[("a", 4, "ok")]).table(&table::CONN_SNAPSHOTS, &frame.unwrap());
     let dataset = Dataset::open(written.path()).unwrap();
-    let report = evolution(&dataset, Kind::Connections).unwrap();
+    let report = evolution(&dataset, Kind::Connections, 0, None, &Unhurried).unwrap().report;
     assert_eq!(report.headline.unwrap().text, "not connected in 1 of 2 snapshots");
     let [Section::Table(rows)] = report.sections.as_slice() else { panic!("one table") };
     let value = |row: usize, key: &str| {
@@ -188,8 +190,22 @@ fn every_snapshot_is_a_row_with_its_turnover() {
     // From {0–1, 1–2} to {0–1, 0–2, 2–3}.
     assert_eq!((value(1, "edges_new"), value(1, "edges_gone")), (2_u64.into(), 1_u64.into()));
     assert_eq!(value(1, "overlap_ratio"), Cell::ratio(0.25));
-    let why = evolution(&dataset, Kind::RoutingTables).unwrap_err();
+    let why = evolution(&dataset, Kind::RoutingTables, 0, None, &Unhurried).unwrap_err();
     assert_eq!(why.exit(), Exit::NoData);
+    // Metrics that are chosen get a table each, with the rows of both snapshots.
+    let some = Metrics::parse("distances,robustness").unwrap();
+    let Answer { report, unfit } = evolution(&dataset, Kind::Connections, 0, Some(&some), &Unhurried).unwrap();
+    assert_eq!((keys(&report), unfit), (vec!["snapshots", "distances", "robustness"], vec![]));
+    let [_, Section::Table(distances), Section::Table(robustness)] = report.sections.as_slice() else {
+        panic!("tables")
+    };
+    let diameter = distances.columns.iter().position(|column| column.key == "diameter_hops").unwrap();
+    let rows: Vec<_> = distances.rows.iter().map(|row| (row[0].clone(), row[diameter].clone())).collect();
+    assert_eq!(rows, [("z".into(), 2_u32.into()), ("at".into(), 3_u32.into())]);
+    assert_eq!(robustness.rows.len(), 8);
+    let whole = Metrics::parse("lifetimes").unwrap();
+    let why = evolution(&dataset, Kind::Connections, 0, Some(&whole), &Unhurried).unwrap_err();
+    assert_eq!(why.exit(), Exit::Usage);
     let why = ask_for(&written, Kind::Connections, When::Snapshot("y".to_owned())).unwrap_err();
     assert_eq!((why.exit(), why.to_string().as_str()), (Exit::Usage, "there is no snapshot `y`: the run has z, at"));
 }
@@ -215,7 +231,7 @@ fn a_group_that_carries_all_leaves_nothing() {
 fn ask_metrics(written: &Written, kind: Kind, metrics: &str) -> Result<Report, AnalyzeError> {
     let metrics = Metrics::parse(metrics).unwrap();
     let options = GraphOptions { kind, metrics, ..GraphOptions::default() };
-    graph(&Dataset::open(written.path()).unwrap(), &options)
+    Ok(graph(&Dataset::open(written.path()).unwrap(), &options, &Unhurried)?.report)
 }
 
 fn keys(report: &Report) -> Vec<&str> {
@@ -240,11 +256,12 @@ fn only_what_is_wanted_is_measured() {
         let Cell::Number(value, _) = fact(&report, key) else { panic!("{key}") };
         assert!((value - wanted).abs() < 6e-7, "{key} {value}");
     }
-    assert_eq!(keys(&of("fast")), ["size", "degrees", "shape", "cohesion", "directed", "central", "lifetimes"]);
+    let over_time = ["lifetimes", "lifetime_cdf", "sessions", "session_cdf"];
+    let shape = ["size", "degrees", "shape", "cohesion", "directed", "central"];
+    assert_eq!(keys(&of("fast")), [&shape[..], &over_time].concat());
     let report = of("all");
-    let wanted =
-        ["size", "distances", "degrees", "shape", "cohesion", "directed", "central", "robustness", "lifetimes"];
-    assert_eq!(keys(&report), wanted);
+    let shape = ["size", "distances", "degrees", "shape", "cohesion", "directed", "central", "robustness"];
+    assert_eq!(keys(&report), [&shape[..], &over_time, &["temporal"]].concat());
     let is_central = |section: &&Section| section.key() == "central";
     let Some(Section::Table(central)) = report.sections.iter().find(is_central) else { panic!("no central nodes") };
     // 2 and 3 carry all six pairs across and two more each; equal ones by number.
@@ -319,6 +336,77 @@ fn lifetimes_are_of_edges_and_say_what_was_cut_off() {
     assert!(!keys(&ask_metrics(&written, Kind::Connections, "all").unwrap()).contains(&"lifetimes"));
     assert_eq!(ask_metrics(&written, Kind::Connections, "all,lifetimes").unwrap_err().exit(), Exit::NoData);
     assert_eq!(ask_metrics(&written, Kind::Connections, "overlap").unwrap_err().exit(), Exit::NoData);
+}
+
+#[test]
+fn sessions_and_what_they_let_through() {
+    // In steps: 0–1 from 0 to 10, 1–2 from 20 to 30, 0–3 from 5 to 15, 2–3 from 25 to the end; 4 is never connected.
+    let rows = [(0_u32, 1_u32, 0, 10), (1, 2, 20, 30), (0, 3, 5, 15), (2, 3, 25, -1)];
+    let frame = df!(
+        "instance" => rows.map(|row| row.0),
+        "local_idx" => rows.map(|row| row.0),
+        "remote_idx" => rows.map(|row| row.1),
+        "direction" => [2_u8; 4],
+        "open_ts" => rows.map(|row| moment(row.2)),
+        "close_ts" => rows.map(|row| (row.3 >= 0).then(|| moment(row.3))),
+    );
+    let written = Written::new().instances(&[("a", 5, "ok")]).table(&table::CONNECTIONS, &frame.unwrap());
+    let report = ask_metrics(&written, Kind::Connections, "sessions,temporal").unwrap();
+    // 0: 0 to 15; 1: 0 to 10, 20 to 30; 2: 20 to the end; 3: 5 to 15, 25 to the end.
+    let of_sessions = [("session_nodes", 4), ("sessions", 6), ("nodes_again", 2), ("closed", 4), ("censored", 2)];
+    for (key, wanted) in of_sessions {
+        assert_eq!(fact(&report, key), Cell::Count(wanted), "{key}");
+    }
+    // 10, 10, 10, 15 and more than 37.5 and 42.5: half outlasts 10. Away 10 and 10; arrivals at 0, 0, 5, 20, 20, 25.
+    let ns = |steps: i64| Cell::nanos(steps * 40_000_000);
+    assert_eq!((fact(&report, "session_p50_ns"), fact(&report, "session_p95_ns")), (ns(10), Cell::Absent));
+    let is_cdf = |section: &&Section| section.key() == "session_cdf";
+    let Some(Section::Table(cdf)) = report.sections.iter().find(is_cdf) else { panic!("no distribution") };
+    // Half ended within 10 steps, a third of the rest within 15, and of two nobody saw the end.
+    let row = |percent: usize| cdf.rows[percent - 1][1].clone();
+    assert_eq!([1, 50, 51, 66, 67, 100].map(row), [ns(10), ns(10), ns(15), ns(15), Cell::Absent, Cell::Absent]);
+    assert_eq!((fact(&report, "away_p50_ns"), fact(&report, "arrival_p50_ns")), (ns(10), ns(5)));
+    // All four are joined, but 2 meets others only when 0 has gone: 0 hears from 1 and 3 alone.
+    assert_eq!(fact(&report, "joined_pairs_ratio"), Cell::ratio(12.0 / 20.0));
+    assert_eq!(fact(&report, "temporal_pairs_ratio"), Cell::ratio(11.0 / 20.0));
+    assert_eq!(ask_metrics(&written, Kind::RoutingTables, "temporal").unwrap_err().exit(), Exit::NoData);
+}
+
+/// Lets a number of steps begin.
+struct Steps(std::sync::atomic::AtomicI64);
+
+impl Watch for Steps {
+    fn is_over(&self) -> bool {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0
+    }
+
+    fn at(&self, _what: &'static str, _done: u64, _of: u64) {}
+}
+
+#[test]
+fn what_does_not_fit_into_the_budget_is_named() {
+    let rows = [(0, 1, 2), (1, 2, 2), (2, 0, 2), (3, 4, 2), (4, 5, 2), (5, 3, 2), (2, 3, 2)];
+    let written = Written::new().instances(&[("a", 3, "ok"), ("b", 3, "ok")]).connections(&rows);
+    let dataset = Dataset::open(written.path()).unwrap();
+    let of = |steps, metrics| {
+        let options = GraphOptions { metrics: Metrics::parse(metrics).unwrap(), ..GraphOptions::default() };
+        graph(&dataset, &options, &Steps(std::sync::atomic::AtomicI64::new(steps))).unwrap()
+    };
+    let Answer { report, unfit } = of(0, "all");
+    let dear: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| !metric.is_fast()).collect();
+    let mut named = unfit.clone();
+    named.sort();
+    assert_eq!(named, dear, "the fast ones are there in any case");
+    assert_eq!((fact(&report, "triangles"), fact(&report, "diameter_hops")), (2_u64.into(), Cell::Absent));
+    let told = &report.notes.last().unwrap().text;
+    assert!(dear.iter().all(|metric| told.contains(&format!("`{}` (", metric.name()))), "{told}");
+    assert!(told.contains("`distances` (not begun)") && told.contains("`robustness` (it needs betweenness)"), "{told}");
+    // Distances take one step here, and small worlds eleven.
+    let Answer { report, unfit } = of(6, "distances,small-world");
+    assert_eq!((unfit, fact(&report, "diameter_hops")), (vec![Metric::SmallWorld], 3_u32.into()));
+    assert!(report.notes.last().unwrap().text.ends_with("`small-world` (stopped after 5 of 11 steps)"));
+    let Answer { report, unfit } = of(1000, "all");
+    assert_eq!((unfit, report.notes), (vec![], vec![]));
 }
 
 #[test]

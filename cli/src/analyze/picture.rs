@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tg_analyze::draw::{Arrangement, ColourBy, NetworkStyle, degree_ccdf, network, robustness};
+use tg_analyze::draw::{Arrangement, ColourBy, NetworkStyle, degree_ccdf, grouped, network, png, robustness};
 use tg_analyze::export::{Format, Named, export};
 use tg_analyze::graph::Network;
 use tg_analyze::{AnalyzeError, Dataset};
@@ -75,7 +75,7 @@ impl ExportFormat {
 /// The flags for pictures and files of networks.
 #[derive(Debug, clap::Args)]
 pub(super) struct PictureArgs {
-    /// Draw to this file, `.svg`, instead of answering.
+    /// Draw to this file, `.svg` or `.png`, instead of answering.
     #[arg(long, value_name = "FILE", help_heading = "Pictures and exports", conflicts_with = "export")]
     draw: Option<PathBuf>,
     /// What to draw.
@@ -128,7 +128,7 @@ impl PictureArgs {
                 which.refuse_many()?;
                 check_ending(file)?;
                 let named = which.read(dataset).map_err(failed)?;
-                vec![(file.clone(), self.picture(&named, seed).into_bytes())]
+                vec![(file.clone(), drawn(file, self.picture(&named, seed))?)]
             }
             (None, Some(format)) => Self::exported(dataset, which, format.format(), output)?,
             (None, None) => Vec::new(),
@@ -212,15 +212,28 @@ impl PictureArgs {
 }
 
 fn subtitle(network: &Network) -> String {
-    format!("{} nodes, {} edges", network.nodes.len(), network.graph.edges())
+    format!("{} nodes, {} edges", grouped(network.nodes.len()), grouped(network.graph.edges()))
+}
+
+fn ends_in(file: &Path, wanted: &str) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
 }
 
 /// Whether we can draw to such a file.
 pub(super) fn check_ending(file: &Path) -> Result<(), Failure> {
-    if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg")) {
+    if ends_in(file, "svg") || ends_in(file, "png") {
         return Ok(());
     }
-    Err(Failure::new(Exit::Usage, format!("cannot draw to `{}`: a picture's name ends in `.svg`", file.display())))
+    let why = format!("cannot draw to `{}`: a picture's name ends in `.svg` or `.png`", file.display());
+    Err(Failure::new(Exit::Usage, why))
+}
+
+/// A picture in the format that the file's name asks for.
+pub(super) fn drawn(file: &Path, svg: String) -> Result<Vec<u8>, Failure> {
+    if ends_in(file, "png") {
+        return png(&svg).map_err(|error| Failure::from_error(Exit::Fault, &error));
+    }
+    Ok(svg.into_bytes())
 }
 
 /// Writes a file whole or not at all.

@@ -6,7 +6,7 @@ use tg_analyze::draw::fill_heat_map;
 use tg_analyze::routing::{Routing, RoutingOptions, report};
 use tg_model::Exit;
 
-use super::picture::{check_ending, write};
+use super::picture::{check_ending, drawn, write};
 use super::{Source, answer, failure, open};
 use crate::Context;
 use crate::message::Failure;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// How many of the worst tables to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
-    /// Draw how full the buckets are to this file, `.svg`, instead of answering.
+    /// Draw how full the buckets are to this file, `.svg` or `.png`, instead of answering.
     #[arg(long, value_name = "FILE")]
     draw: Option<PathBuf>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         check_ending(file)?;
         let dataset = open(&args.source, context)?;
         let routing = Routing::read(&dataset, &options).map_err(|error| failure(&error, &args.source))?;
-        write(file, fill_heat_map(&routing).as_bytes())?;
+        write(file, &drawn(file, fill_heat_map(&routing))?)?;
         return Ok(Exit::Ok);
     }
     answer(&args.source, &args.output, context, |dataset| Ok(report(&Routing::read(dataset, &options)?)))

@@ -37,7 +37,7 @@ pub(super) struct Which {
     all_snapshots: bool,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "a time is a number with a unit, such as 90s, 1m30s or 250ms".to_owned())
 }
 

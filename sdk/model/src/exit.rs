@@ -14,7 +14,7 @@ pub enum Exit {
     NotAsExpected = 10,
     /// The run was cancelled.
     Cancelled = 11,
-    /// The run met its deadline.
+    /// The run met its deadline, or an answer its budget.
     Deadline = 12,
     /// A build failed.
     Build = 13,
@@ -46,7 +46,10 @@ impl Exit {
         (Self::Usage, "wrong usage: a flag, a name, a file that you wrote"),
         (Self::NotAsExpected, "instances did not do what was expected of them"),
         (Self::Cancelled, "the run was cancelled"),
-        (Self::Deadline, "the run met its deadline"),
+        (
+            Self::Deadline,
+            "the run met its deadline, or a metric that was asked for by its name did not fit into `--budget`",
+        ),
         (Self::Build, "a build failed"),
         (Self::Environment, "the environment lacks something: a tool, a port, disk space, a writable home"),
         (Self::RunNotFound, "no run of that name"),

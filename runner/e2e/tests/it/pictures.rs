@@ -133,6 +133,9 @@ fn pictures_are_drawn_the_same_every_time() {
     assert!(text.contains("65 nodes") && text.matches("<circle").count() >= 65, "{}", &text[..400]);
     home.tg(["analyze", "routing", &dataset, "--k", "8", "--draw", "fill.svg"]).expect(0);
     assert!(read("fill.svg").contains("60 tables, 51 live servers"));
+    home.tg(["analyze", "routing", &dataset, "--k", "8", "--draw", "fill.png"]).expect(0);
+    let pixels = fs::read(folder.join("fill.png")).expect("a picture");
+    assert!(pixels.starts_with(b"\x89PNG\r\n\x1a\n") && pixels.len() > 10_000, "{} bytes", pixels.len());
     let done = home.tg(["analyze", "graph", &dataset, "--draw", "net.jpg"]);
     done.expect(2);
     assert!(done.stderr.contains("net.jpg") && !Path::new(&folder).join("net.jpg").exists(), "{}", done.stderr);
