@@ -12,6 +12,7 @@ mod graph;
 mod graphs;
 #[cfg(test)]
 mod lookups;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod many;

@@ -14,8 +14,9 @@ case $(hostname) in
     kill $http
     ;;
 *)
-    ping -n -4 -c 5 -i 0.05 "$server" >"$out/ping.txt"
-    ping -n -6 -c 1 "$server" >"$out/ping6.txt"
+    # An answer may take long on a machine that is full, and is not lost for that.
+    ping -n -4 -c 5 -i 0.05 -W 30 "$server" >"$out/ping.txt"
+    ping -n -6 -c 1 -W 30 "$server" >"$out/ping6.txt"
     # The servers may not listen yet.
     until curl -sS "http://$server/page" -o "$out/page.txt" 2>"$out/curl.log"; do :; done
     until iperf3 --client "$server" --bytes 2M --json >"$out/iperf3.json"; do :; done
