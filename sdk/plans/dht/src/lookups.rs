@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use libp2p::PeerId;
+use p2p::ids::peer_text;
 use tg_sdk::{Env, LookupKind, LookupRecorder, LookupStart, LookupStatus, Step};
 use tokio::sync::oneshot;
 
-use crate::ids::{hex, peer_text, place};
+use crate::ids::{hex, place};
 use crate::said::What;
 use crate::traced::{Seen, Sight};
 
