@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use libp2p::Swarm;
 use libp2p::gossipsub::{self, MessageAuthenticity, MessageId};
 use libp2p::identity::Keypair;
-use libp2p::Swarm;
 use tg_sdk::Result;
 
 use crate::ids::message_id;

@@ -55,7 +55,7 @@ pub async fn measure(env: Env) -> Result {
     let serving = tokio::spawn(serve(env.clone(), control.clone()));
     let node = Handle::start(PATIENCE, {
         let links = Links::new(env.clone(), &me, settings.channel.transport());
-        |inbox| Runner { links, swarm, dials: None }.run(inbox)
+        |inbox| Runner { links, swarm, waiting: None }.run(inbox)
     });
     let members = p2p::people::meet(&env, &Member { seq, peer: peer_text(&me), addr }).await?;
     stage.end();
@@ -100,8 +100,8 @@ type Node = Handle<Ask, ()>;
 struct Runner {
     links: Links,
     swarm: Swarm<Behaviour>,
-    /// Who waits for a dial, and who for a connection to be gone.
-    dials: Option<Waiting>,
+    /// Who waits for what is under way.
+    waiting: Option<Waiting>,
 }
 
 enum Waiting {
@@ -118,11 +118,11 @@ impl Runner {
                     Some(Ask::Connect(peer, addr, reply)) => {
                         // That it failed is told by an event.
                         let (told, _): (Reply, _) = oneshot::channel();
-                        self.dials = Some(Waiting::Connected(reply));
+                        self.waiting = Some(Waiting::Connected(reply));
                         self.links.dial(&mut self.swarm, peer, addr, told);
                     }
                     Some(Ask::Disconnect(peer, reply)) => {
-                        self.dials = Some(Waiting::Gone(reply));
+                        self.waiting = Some(Waiting::Gone(reply));
                         let _none: Result<(), ()> = self.swarm.disconnect_peer_id(peer);
                     }
                     None => break,
@@ -136,20 +136,20 @@ impl Runner {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, established_in, .. } => {
                 self.links.opened(&peer_id, connection_id, &endpoint);
                 if endpoint.is_dialer()
-                    && let Some(Waiting::Connected(reply)) = self.dials.take()
+                    && let Some(Waiting::Connected(reply)) = self.waiting.take()
                 {
                     drop(reply.send(Ok(established_in)));
                 }
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => {
-                if let Some(Waiting::Connected(reply)) = self.dials.take() {
+                if let Some(Waiting::Connected(reply)) = self.waiting.take() {
                     drop(reply.send(Err(error.to_string())));
                 }
             }
             SwarmEvent::ConnectionClosed { connection_id, cause, .. } => {
                 self.links.closed(connection_id, cause.map(|cause| cause.to_string()).as_deref());
-                if let Some(Waiting::Gone(reply)) = self.dials.take() {
-                    drop(reply.send(()));
+                if let Some(Waiting::Gone(reply)) = self.waiting.take() {
+                    let _nobody: Result<(), ()> = reply.send(());
                 }
             }
             _ => {}
