@@ -1,6 +1,6 @@
 //! A running node: a task that owns the swarm, and a handle to ask it for things.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -150,11 +150,19 @@ impl Runner {
         match begun {
             Ok(id) => {
                 if let Some(number) = said::number(&format!("{id:?}")) {
-                    self.lookups.begin(number, purpose, Some(reply));
+                    let seeds = self.seeds(&purpose.key);
+                    self.lookups.begin(number, purpose, seeds, Some(reply));
                 }
             }
             Err(error) => self.env.message(format_args!("the library refuses `{}`: {error}", purpose.op)),
         }
+    }
+
+    /// What a lookup begins with: the library takes so many of its own table, whatever k is.
+    fn seeds(&mut self, key: &[u8]) -> HashSet<PeerId> {
+        let target = kad::KBucketKey::new(key.to_vec());
+        let nearest = self.kad().get_closest_local_peers(&target).take(kad::K_VALUE.get());
+        nearest.map(kad::KBucketKey::into_preimage).collect()
     }
 
     fn snapshot(&mut self, label: &str) -> usize {
@@ -248,7 +256,8 @@ impl Runner {
             (said::number(&format!("{:?}", q.id())) == Some(query)).then(|| purpose_of(q.info())).flatten()
         });
         if let Some(purpose) = found {
-            self.lookups.begin(query, purpose, None);
+            let seeds = self.seeds(&purpose.key);
+            self.lookups.begin(query, purpose, seeds, None);
         }
     }
 
@@ -280,7 +289,8 @@ impl Runner {
             if let Some(next) = next {
                 purpose.target = next.target;
                 purpose.key = next.key;
-                self.lookups.begin(query, purpose, reply);
+                let seeds = self.seeds(&purpose.key);
+                self.lookups.begin(query, purpose, seeds, reply);
             }
         }
     }
