@@ -301,11 +301,11 @@ impl Net {
         self.env.results().point("lookups_without_success", self.failed as f64);
         let Self { env, settings, node, .. } = self;
         node.stop().await?;
-        all(&env, settings.patience, "stopped").await
+        wait(&env, settings.patience, "stopped").await
     }
 
     async fn all(&self, state: &str) -> Result {
-        all(&self.env, self.settings.patience, state).await
+        wait(&self.env, self.settings.patience, state).await
     }
 
     /// The pause before a lookup, if there is to be one.
@@ -358,7 +358,7 @@ impl Net {
 }
 
 /// Waits for everybody. Whoever was broken on the way is not waited for beyond the patience of the run.
-async fn all(env: &Env, patience: Duration, state: &str) -> Result {
+async fn wait(env: &Env, patience: Duration, state: &str) -> Result {
     match timeout(patience, env.wait_for_all(state)).await {
         Ok(done) => done?,
         Err(_late) => env.message(format_args!("not all nodes came to `{state}`")),
