@@ -84,7 +84,6 @@ fn what_go_nodes_of_the_dht_did_is_read_from_the_files_of_the_old_plan() {
         // The library may begin a lookup for a value that the node has, after the operation is over.
         assert!(op == "get" || sum(of(&rows, op), "n") == made, "{op}: {rows:?}");
     }
-    assert!(rows.iter().all(|row| OPS.contains(&row["op"].as_str().unwrap_or_default())), "{rows:?}");
     // With five nodes that all know each other, the truth is what everybody finds.
     let tables = asked(&home, &["analyze", "routing"]);
     assert_eq!((&tables["size"]["tables"], &tables["size"]["client_entries"]), (&Value::from(5), &Value::from(0)));
