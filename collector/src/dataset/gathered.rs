@@ -7,6 +7,8 @@ use super::tree::{Origin, Step};
 
 /// A lookup without an id ends where it was silent for this long.
 const GAP_NS: i64 = 10_000_000_000;
+/// A plan that writes its two traces one beside the other may write a first step before the begin of its lookup.
+const SLACK_NS: i64 = 100_000_000;
 
 /// A lookup whose steps are being gathered.
 #[derive(Debug, Default)]
@@ -104,7 +106,8 @@ impl Group {
         for mut step in steps {
             let within = spans.iter().rposition(|&(start, end)| start <= step.ts && step.ts <= end);
             let after = || spans.iter().rposition(|&(start, end)| start <= step.ts && step.ts - end <= GAP_NS);
-            if let Some(at) = within.or_else(after) {
+            let before = || spans.iter().position(|&(start, _)| step.ts < start && start - step.ts <= SLACK_NS);
+            if let Some(at) = within.or_else(after).or_else(before) {
                 step.origin = Origin::Beside;
                 self.lookups[at].steps.push(step);
                 continue;
@@ -136,5 +139,45 @@ impl Group {
         self.lookups.extend(rest);
         self.lookups.sort_by_key(Gathered::start);
         self.lookups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Kind;
+    use super::*;
+
+    fn step(kind: Kind, ts: i64) -> Step {
+        Step {
+            origin: Origin::Traced,
+            kind,
+            word: String::new(),
+            file_id: 1,
+            line: 1,
+            ts,
+            peer: Some(1),
+            source: None,
+            cause: None,
+            n_closer: None,
+            closer: Vec::new(),
+            rtt_ns: None,
+            error: None,
+            value: None,
+        }
+    }
+
+    #[test]
+    fn steps_without_an_id_belong_to_the_lookup_of_their_time() {
+        let s = 1_000_000_000;
+        let mut group = Group::default();
+        for (id, start, end) in [("a", 10 * s, 11 * s), ("b", 40 * s, 41 * s)] {
+            group.of(Some(id)).steps = vec![step(Kind::Send, start), step(Kind::Terminate, end)];
+        }
+        // Just before a lookup, within, after; and long before any, which is one of its own.
+        group.of(None).steps = [10 * s - 1, 10 * s + 1, 12 * s, 40 * s - SLACK_NS, s]
+            .map(|ts| Step { origin: Origin::Full, ..step(Kind::Send, ts) })
+            .to_vec();
+        let told = group.split().into_iter().map(|lookup| (lookup.lookup, lookup.steps.len())).collect::<Vec<_>>();
+        assert_eq!(told, [(None, 1), (Some("a".to_owned()), 5), (Some("b".to_owned()), 3)]);
     }
 }

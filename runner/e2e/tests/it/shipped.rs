@@ -9,7 +9,7 @@ use tg_model::outcome::Outcome;
 
 use crate::table::run_case;
 
-fn shipped(name: &str) -> PathBuf {
+pub(crate) fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/plans").join(name)
 }
 
@@ -36,7 +36,7 @@ fn five_hundred_quiet_instances_are_all_ok() {
 }
 
 /// The sum over all instances of a number that the plan itself counted.
-fn counted(run: &Run, name: &str) -> u64 {
+pub(crate) fn counted(run: &Run, name: &str) -> u64 {
     let mut sum = 0.0;
     for instance in run.ends().keys() {
         let text = fs::read_to_string(run.output(instance, "results.out")).expect("results");
@@ -111,4 +111,19 @@ fn a_run_without_pubsub_is_told_so() {
     asked.expect(30);
     assert!(asked.stderr.contains("the run recorded no pubsub traces"), "{}", asked.stderr);
     assert_eq!(asked.stdout, "");
+}
+
+#[test]
+fn every_composition_that_ships_can_be_run() {
+    let home = Home::new();
+    let plans = fs::read_dir(shipped("")).expect("the plans").map(|entry| entry.expect("an entry").path());
+    let folders = plans.map(|plan| plan.join("compositions")).filter(|folder| folder.is_dir());
+    let mut checked = 0;
+    for entry in folders.flat_map(|folder| fs::read_dir(folder).expect("compositions")) {
+        let path = entry.expect("an entry").path();
+        let done = home.tg(["run", path.to_str().expect("a plain path"), "--dry-run"]);
+        assert_eq!(done.code(), 0, "{}: {}", path.display(), done.stderr);
+        checked += 1;
+    }
+    assert!(checked >= 20, "{checked} compositions");
 }

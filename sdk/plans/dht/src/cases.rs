@@ -1,17 +1,23 @@
 //! The cases: a network is made, something is looked for, and what should have been found is known.
 
-use libp2p::{Multiaddr, PeerId};
-use tg_sdk::{Env, LookupStatus, NetworkConfig, PeerFacts, Result, Rng};
+use std::time::Duration;
 
-use crate::ids::{bytes, hex, keypair, peer_text};
+use libp2p::{Multiaddr, PeerId};
+use p2p::ids::{bytes, keypair, peer_text};
+use tg_sdk::{Env, LookupStatus, PeerFacts, Result, Rng};
+use tokio::time::timeout;
+
+use crate::ids::hex;
 use crate::lookups::{Outcome, Purpose};
 use crate::node::{Node, Query};
-use crate::people::{self, Member};
+use crate::people::Member;
 use crate::settings::{Role, Settings};
 use crate::{forming, stager, swarm, truth};
 
 /// Keeps the keys of records apart from those of nodes.
 const RECORDS: u64 = 1 << 40;
+/// How a multihash of 32 bytes of SHA-256 begins.
+const SHA2_256: [u8; 2] = [0x12, 32];
 
 pub async fn find_peers(env: Env) -> Result {
     let mut net = Net::form(env).await?;
@@ -75,19 +81,20 @@ impl Net {
     async fn form(env: Env) -> Result<Self> {
         let settings = Settings::read(&env)?;
         let stage = env.stage("meet");
-        if !settings.latency.is_zero() {
-            let mut config = NetworkConfig::new("links-shaped");
-            config.default.latency = settings.latency;
-            env.configure_network(&config).await?;
-        }
-        let seq = people::number(&env).await?;
+        p2p::people::shape(&env, settings.latency).await?;
+        let seq = p2p::people::number(&env).await?;
         let nodes = usize::try_from(env.instances())?;
         let role = settings.role_of(seq, nodes);
         let keypair = keypair(settings.seed, seq as u64)?;
         let me = keypair.public().to_peer_id();
         let mut swarm = swarm::build(keypair, role, &settings)?;
-        let addr = if role == Role::Client { None } else { Some(swarm::listen(&mut swarm, env.data_ip()?).await?) };
-        let addr = addr.map(|addr| addr.to_string());
+        let mut addr = None;
+        if role != Role::Client {
+            let at = p2p::swarm::listen(&mut swarm, p2p::swarm::tcp_on(env.data_ip()?)).await?;
+            addr = Some(at.to_string());
+            // Nobody else will tell this node where it can be reached.
+            swarm.add_external_address(at);
+        }
         let addrs: Vec<&str> = addr.as_deref().into_iter().collect();
         env.me(&PeerFacts {
             peer: &peer_text(&me),
@@ -97,7 +104,7 @@ impl Net {
             ..PeerFacts::default()
         });
         let member = Member { seq, role, peer: peer_text(&me), addr: addr.clone() };
-        let members = people::meet(&env, &member).await?;
+        let members = p2p::people::meet(&env, &member).await?;
         let mut servers = Vec::with_capacity(members.len());
         for member in members.iter().filter(|member| member.serves() && member.seq != seq) {
             servers.push(member.peer.parse()?);
@@ -166,7 +173,7 @@ impl Net {
     async fn snapshot(&self, label: &str) -> Result {
         let size = self.node.snapshot(label).await?;
         self.env.results().point(&format!("table_size,snapshot={label}"), size as f64);
-        self.env.wait_for_all(label).await?;
+        self.all(label).await?;
         Ok(())
     }
 
@@ -174,6 +181,7 @@ impl Net {
     async fn find_peers(&mut self) -> Result {
         let stage = self.env.stage("find-peers");
         for round in 0..self.settings.lookups {
+            self.pace().await;
             let Some(&target) = self.rng.pick(&self.servers) else {
                 break;
             };
@@ -182,7 +190,7 @@ impl Net {
             let outcome = self.node.look(Query::Closest(key), purpose).await?;
             self.judge(&outcome);
         }
-        self.env.wait_for_all("find-peers-done").await?;
+        self.all("find-peers-done").await?;
         stage.end();
         Ok(())
     }
@@ -191,13 +199,14 @@ impl Net {
     async fn get_closest_peers(&mut self) -> Result {
         let stage = self.env.stage("get-closest-peers");
         for round in 0..self.settings.lookups {
+            self.pace().await;
             let key = bytes(self.rng.next_u64(), round.into()).to_vec();
             let purpose = purpose("get_closest_peers", hex(&key), &key, round, None);
             let outcome = self.node.look(Query::Closest(key.clone()), purpose).await?;
             self.judge(&outcome);
             self.recall(&key, &outcome, "get_closest_peers");
         }
-        self.env.wait_for_all("get-closest-peers-done").await?;
+        self.all("get-closest-peers-done").await?;
         stage.end();
         Ok(())
     }
@@ -206,7 +215,7 @@ impl Net {
     async fn provide(&mut self, records: u32) -> Result {
         let stage = self.env.stage("provide");
         for round in 0..records {
-            let key = self.record(self.seq, round);
+            let key = self.content(self.seq, round);
             let purpose = purpose("provide", hex(&key), &key, round, Some(self.copies()));
             let outcome = self.node.look(Query::Provide(key.clone()), purpose).await?;
             self.judge(&outcome);
@@ -215,7 +224,7 @@ impl Net {
                 self.env.results().point("placement,op=provide", recall);
             }
         }
-        self.env.wait_for_all("provide-done").await?;
+        self.all("provide-done").await?;
         self.snapshot("after_provide").await?;
         stage.end();
         Ok(())
@@ -225,10 +234,12 @@ impl Net {
     async fn find_providers(&mut self) -> Result {
         let stage = self.env.stage("find-providers");
         for round in 0..self.settings.lookups {
+            self.pace().await;
             // The library does not name a provider that it knows no address of, and a client has none.
-            let Some((owner, key)) = self.other_record(Of::Servers) else {
+            let Some((owner, round_of)) = self.other_record(Of::Servers) else {
                 break;
             };
+            let key = self.content(owner, round_of);
             let purpose = purpose("find_providers", hex(&key), &key, round, Some(1));
             let outcome = self.node.look(Query::Providers(key), purpose).await?;
             let right = outcome.found.iter().any(|peer| peer_text(peer) == self.members[owner].peer);
@@ -238,7 +249,7 @@ impl Net {
             }
             self.judge(&outcome);
         }
-        self.env.wait_for_all("find-providers-done").await?;
+        self.all("find-providers-done").await?;
         stage.end();
         Ok(())
     }
@@ -248,8 +259,8 @@ impl Net {
         let stage = self.env.stage("store");
         let copies = std::num::NonZeroUsize::new(usize::try_from(self.copies())?).ok_or("there are no servers")?;
         for round in 0..self.settings.records {
-            let key = self.record(self.seq, round);
-            let purpose = purpose("put", hex(&key), &key, round, Some(self.copies()));
+            let key = self.value_key(self.seq, round);
+            let purpose = purpose("put", text(&key), &key, round, Some(self.copies()));
             let value = value(&key);
             let outcome = self.node.look(Query::Put { key: key.clone(), value, copies }, purpose).await?;
             self.judge(&outcome);
@@ -257,7 +268,7 @@ impl Net {
                 self.env.results().point("placement,op=put", recall);
             }
         }
-        self.env.wait_for_all("store-done").await?;
+        self.all("store-done").await?;
         stage.end();
         Ok(())
     }
@@ -266,10 +277,12 @@ impl Net {
     async fn get(&mut self) -> Result {
         let stage = self.env.stage("get");
         for round in 0..self.settings.lookups {
-            let Some((owner, key)) = self.other_record(Of::Anybody) else {
+            self.pace().await;
+            let Some((owner, round_of)) = self.other_record(Of::Anybody) else {
                 break;
             };
-            let purpose = purpose("get", hex(&key), &key, round, Some(1));
+            let key = self.value_key(owner, round_of);
+            let purpose = purpose("get", text(&key), &key, round, Some(1));
             let outcome = self.node.look(Query::Get(key.clone()), purpose).await?;
             if outcome.value.as_ref().is_some_and(|got| *got != value(&key)) {
                 self.env.message(format_args!("a value of {owner} is not what was stored"));
@@ -277,7 +290,7 @@ impl Net {
             }
             self.judge(&outcome);
         }
-        self.env.wait_for_all("get-done").await?;
+        self.all("get-done").await?;
         stage.end();
         Ok(())
     }
@@ -285,10 +298,21 @@ impl Net {
     /// The last table, and an error if something was not found.
     async fn finish(self) -> Result {
         self.snapshot("end").await?;
-        self.node.stop().await?;
-        self.env.wait_for_all("stopped").await?;
         self.env.results().point("lookups_without_success", self.failed as f64);
-        Ok(())
+        let Self { env, settings, node, .. } = self;
+        node.stop().await?;
+        wait(&env, settings.patience, "stopped").await
+    }
+
+    async fn all(&self, state: &str) -> Result {
+        wait(&self.env, self.settings.patience, state).await
+    }
+
+    /// The pause before a lookup, if there is to be one.
+    async fn pace(&self) {
+        if !self.settings.pace.is_zero() {
+            tokio::time::sleep(self.settings.pace).await;
+        }
     }
 
     fn judge(&mut self, outcome: &Outcome) {
@@ -308,19 +332,38 @@ impl Net {
         u32::try_from(self.settings.k.get().min(self.servers.len())).unwrap_or(u32::MAX)
     }
 
-    /// The key of a record of a node.
-    fn record(&self, owner: usize, round: u32) -> Vec<u8> {
-        bytes(self.settings.seed, RECORDS + ((owner as u64) << 20) + u64::from(round)).to_vec()
+    /// What is peculiar to a record of a node.
+    fn record(&self, owner: usize, round: u32) -> [u8; 32] {
+        bytes(self.settings.seed, RECORDS + ((owner as u64) << 20) + u64::from(round))
+    }
+
+    /// The key under which a node provides a record: a multihash, because other libraries provide nothing else.
+    fn content(&self, owner: usize, round: u32) -> Vec<u8> {
+        [SHA2_256.as_slice(), &self.record(owner, round)].concat()
+    }
+
+    /// The key under which a node stores a value, in a namespace, because other libraries want one.
+    fn value_key(&self, owner: usize, round: u32) -> Vec<u8> {
+        format!("/tg/{}", hex(&self.record(owner, round))).into_bytes()
     }
 
     /// A random record of another node, or of another server only.
-    fn other_record(&mut self, of: Of) -> Option<(usize, Vec<u8>)> {
+    fn other_record(&mut self, of: Of) -> Option<(usize, u32)> {
         let wanted = |member: &&Member| member.seq != self.seq && (of == Of::Anybody || member.serves());
         let owners: Vec<usize> = self.members.iter().filter(wanted).map(|member| member.seq).collect();
         let &owner = self.rng.pick(&owners)?;
         let round = u32::try_from(self.rng.below(self.settings.records.into())).ok()?;
-        Some((owner, self.record(owner, round)))
+        Some((owner, round))
     }
+}
+
+/// Waits for everybody. Whoever was broken on the way is not waited for beyond the patience of the run.
+async fn wait(env: &Env, patience: Duration, state: &str) -> Result {
+    match timeout(patience, env.wait_for_all(state)).await {
+        Ok(done) => done?,
+        Err(_late) => env.message(format_args!("not all nodes came to `{state}`")),
+    }
+    Ok(())
 }
 
 /// Whose records are looked for.
@@ -332,6 +375,11 @@ enum Of {
 
 fn purpose(op: &'static str, target: String, key: &[u8], round: u32, expected: Option<u32>) -> Purpose {
     Purpose { op, target, key: key.to_vec(), round: i32::try_from(round).ok(), key_group: None, expected }
+}
+
+/// A key that is text.
+fn text(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }
 
 /// The value of a key: whoever gets it can tell whether it is the right one.

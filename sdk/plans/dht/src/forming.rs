@@ -89,4 +89,14 @@ mod tests {
         // 25 nodes dial 4 each, which is 5 for each of the 20 servers.
         assert_eq!(dialled, [[5; 20].as_slice(), &[0; 5]].concat());
     }
+
+    #[test]
+    fn the_circle_is_that_of_the_plan_in_go() {
+        // Its test holds the same.
+        let roles = [vec![Role::Server; 6], vec![Role::Client; 2]].concat();
+        let all = (0..roles.len()).map(|me| dials(Forming::Balanced, 3, &roles, me, 9)).collect::<Vec<_>>();
+        let wanted =
+            [[1, 2, 3], [3, 4, 5], [1, 3, 4], [0, 4, 5], [0, 2, 5], [0, 1, 2], [0, 2, 5], [1, 3, 4]].map(Vec::from);
+        assert_eq!(all, wanted);
+    }
 }

@@ -1,13 +1,14 @@
 //! The lookups of a node: what the library does in each, as records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use libp2p::PeerId;
+use p2p::ids::peer_text;
 use tg_sdk::{Env, LookupKind, LookupRecorder, LookupStart, LookupStatus, Step};
 use tokio::sync::oneshot;
 
-use crate::ids::{hex, peer_text, place};
+use crate::ids::{hex, place};
 use crate::said::What;
 use crate::traced::{Seen, Sight};
 
@@ -49,6 +50,8 @@ struct Open {
     purpose: Purpose,
     began: Instant,
     asked: HashMap<PeerId, Instant>,
+    /// What the own table gave: nobody told of these.
+    seeds: HashSet<PeerId>,
     told_by: HashMap<PeerId, PeerId>,
     closest: Vec<PeerId>,
     found: Vec<PeerId>,
@@ -71,7 +74,13 @@ impl Lookups {
         self.open.contains_key(&query)
     }
 
-    pub fn begin(&mut self, query: usize, purpose: Purpose, reply: Option<oneshot::Sender<Outcome>>) {
+    pub fn begin(
+        &mut self,
+        query: usize,
+        purpose: Purpose,
+        seeds: HashSet<PeerId>,
+        reply: Option<oneshot::Sender<Outcome>>,
+    ) {
         let target_kad = hex(&place(&purpose.key));
         let record = self.env.lookup(&LookupStart {
             op: purpose.op,
@@ -87,6 +96,7 @@ impl Lookups {
             purpose,
             began: Instant::now(),
             asked: HashMap::new(),
+            seeds,
             told_by: HashMap::new(),
             closest: Vec::new(),
             found: Vec::new(),
@@ -156,7 +166,7 @@ impl Lookups {
                             return;
                         };
                         open.asked.remove(&peer);
-                        for &other in closer.iter().filter(|&&other| other != self.me) {
+                        for &other in closer.iter().filter(|&other| *other != self.me && !open.seeds.contains(other)) {
                             open.told_by.entry(other).or_insert(peer);
                         }
                         let closer: Vec<String> = closer.iter().map(peer_text).collect();

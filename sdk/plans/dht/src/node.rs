@@ -1,19 +1,19 @@
 //! A running node: a task that owns the swarm, and a handle to ask it for things.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::kad::{self, QueryResult};
-use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
-use tg_sdk::{ConnectionRecorder, Direction, Env, Link, LookupStatus, Result, RoutingEntry, Table};
+use p2p::ids::peer_text;
+use p2p::{Handle, Links, Reply};
+use tg_sdk::{Env, LookupStatus, Result, RoutingEntry, Table};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
-use crate::ids::{bare, peer_text};
+use crate::ids::bare;
 use crate::lookups::{Lookups, Outcome, Purpose, Totals};
 use crate::said::{self, What};
 use crate::swarm::{Behaviour, BehaviourEvent, is_server};
@@ -39,61 +39,49 @@ pub enum Query {
 }
 
 enum Order {
-    Dial(PeerId, Multiaddr, oneshot::Sender<Result<(), String>>),
+    Dial(PeerId, Multiaddr, Reply),
     Look(Query, Purpose, oneshot::Sender<Outcome>),
     Snapshot(String, oneshot::Sender<usize>),
 }
 
 /// The handle of a node.
-pub struct Node {
-    orders: mpsc::Sender<Order>,
-    task: JoinHandle<()>,
-}
+pub struct Node(Handle<Order, ()>);
 
 impl Node {
     pub fn start(env: Env, swarm: Swarm<Behaviour>, k: std::num::NonZeroUsize) -> Result<Self> {
-        let (orders, inbox) = mpsc::channel(16);
         let me = *swarm.local_peer_id();
         let runner = Runner {
             lookups: Lookups::new(env.clone(), me),
             dials: env.table("dials")?,
+            links: Links::new(env.clone(), &me, "tcp"),
             env,
             me,
             swarm,
             k,
-            connections: HashMap::new(),
             dialling: HashMap::new(),
-            asked_for: HashMap::new(),
             unidentified: HashMap::new(),
         };
-        Ok(Self { orders, task: tokio::spawn(runner.run(inbox)) })
+        Ok(Self(Handle::start(PATIENCE, |inbox| runner.run(inbox))))
     }
 
     /// Dials a peer and waits until it has said who it is.
     pub async fn dial(&self, peer: PeerId, addr: Multiaddr) -> Result<()> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Dial(peer, addr, reply)).await?;
-        Ok(tokio::time::timeout(PATIENCE, answer).await???)
+        Ok(self.0.ask(|reply| Order::Dial(peer, addr, reply)).await??)
     }
 
     /// Looks something up.
     pub async fn look(&self, query: Query, purpose: Purpose) -> Result<Outcome> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Look(query, purpose, reply)).await?;
-        Ok(tokio::time::timeout(PATIENCE, answer).await??)
+        self.0.ask(|reply| Order::Look(query, purpose, reply)).await
     }
 
     /// Records the routing table, and tells how many peers are in it.
     pub async fn snapshot(&self, label: &str) -> Result<usize> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order::Snapshot(label.to_owned(), reply)).await?;
-        Ok(tokio::time::timeout(PATIENCE, answer).await??)
+        self.0.ask(|reply| Order::Snapshot(label.to_owned(), reply)).await
     }
 
     /// Leaves the network.
     pub async fn stop(self) -> Result<()> {
-        drop(self.orders);
-        Ok(tokio::time::timeout(PATIENCE, self.task).await??)
+        self.0.stop().await
     }
 }
 
@@ -114,13 +102,11 @@ struct Runner {
     k: std::num::NonZeroUsize,
     lookups: Lookups,
     dials: Table,
-    connections: HashMap<ConnectionId, ConnectionRecorder>,
+    links: Links,
     /// When each dial began.
     dialling: HashMap<ConnectionId, Instant>,
-    /// Who waits for which dial of the plan.
-    asked_for: HashMap<ConnectionId, oneshot::Sender<Result<(), String>>>,
     /// Who waits for a peer to say who it is.
-    unidentified: HashMap<PeerId, Vec<oneshot::Sender<Result<(), String>>>>,
+    unidentified: HashMap<PeerId, Vec<Reply>>,
 }
 
 impl Runner {
@@ -142,16 +128,7 @@ impl Runner {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Dial(peer, addr, reply) => {
-                let opts = DialOpts::peer_id(peer).addresses(vec![addr]).build();
-                let id = opts.connection_id();
-                match self.swarm.dial(opts) {
-                    Ok(()) => drop(self.asked_for.insert(id, reply)),
-                    // The other end was faster.
-                    Err(libp2p::swarm::DialError::DialPeerConditionFalse(_)) => drop(reply.send(Ok(()))),
-                    Err(error) => drop(reply.send(Err(error.to_string()))),
-                }
-            }
+            Order::Dial(peer, addr, reply) => self.links.dial(&mut self.swarm, peer, addr, reply),
             Order::Look(query, purpose, reply) => self.look(query, purpose, reply),
             Order::Snapshot(label, reply) => drop(reply.send(self.snapshot(&label))),
         }
@@ -173,11 +150,19 @@ impl Runner {
         match begun {
             Ok(id) => {
                 if let Some(number) = said::number(&format!("{id:?}")) {
-                    self.lookups.begin(number, purpose, Some(reply));
+                    let seeds = self.seeds(&purpose.key);
+                    self.lookups.begin(number, purpose, seeds, Some(reply));
                 }
             }
             Err(error) => self.env.message(format_args!("the library refuses `{}`: {error}", purpose.op)),
         }
+    }
+
+    /// What a lookup begins with: the library takes so many of its own table, whatever k is.
+    fn seeds(&mut self, key: &[u8]) -> HashSet<PeerId> {
+        let target = kad::KBucketKey::new(key.to_vec());
+        let nearest = self.kad().get_closest_local_peers(&target).take(kad::K_VALUE.get());
+        nearest.map(kad::KBucketKey::into_preimage).collect()
     }
 
     fn snapshot(&mut self, label: &str) -> usize {
@@ -226,16 +211,14 @@ impl Runner {
                 self.connected(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
-                if let Some(record) = self.connections.remove(&connection_id) {
-                    record.close(cause.map(|cause| cause.to_string()).as_deref());
-                }
+                self.links.closed(connection_id, cause.map(|cause| cause.to_string()).as_deref());
                 for waiting in self.unidentified.remove(&peer_id).unwrap_or_default() {
                     drop(waiting.send(Err("the connection was closed at once".to_owned())));
                 }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
                 self.dialled(connection_id, peer_id, Some(error.to_string()));
-                if let Some(reply) = self.asked_for.remove(&connection_id) {
+                if let Some(reply) = self.links.asked(connection_id) {
                     drop(reply.send(Err(error.to_string())));
                 }
             }
@@ -248,22 +231,17 @@ impl Runner {
     }
 
     fn connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        let (local, remote) = (peer_text(&self.me), peer_text(&peer));
-        let dir = if endpoint.is_dialer() { Direction::Out } else { Direction::In };
-        let addr = endpoint.get_remote_address().to_string();
-        let link =
-            Link { local: &local, remote: &remote, dir, transport: Some("tcp"), addr: Some(&addr), relayed: None };
-        self.connections.insert(id, self.env.connection(&link));
+        self.links.opened(&peer, id, endpoint);
         if endpoint.is_dialer() {
             self.dialled(id, Some(peer), None);
         }
-        if let Some(reply) = self.asked_for.remove(&id) {
+        if let Some(reply) = self.links.asked(id) {
             self.unidentified.entry(peer).or_default().push(reply);
         }
     }
 
     fn dialled(&mut self, id: ConnectionId, peer: Option<PeerId>, error: Option<String>) {
-        let by = if self.asked_for.contains_key(&id) { "plan" } else { "library" };
+        let by = if self.links.is_asked(id) { "plan" } else { "library" };
         let took = self.dialling.remove(&id).map(|began| began.elapsed());
         let took_ns = took.and_then(|took| u64::try_from(took.as_nanos()).ok());
         let row = Dial { peer: peer.as_ref().map(peer_text), by, ok: error.is_none(), took_ns, error };
@@ -278,7 +256,8 @@ impl Runner {
             (said::number(&format!("{:?}", q.id())) == Some(query)).then(|| purpose_of(q.info())).flatten()
         });
         if let Some(purpose) = found {
-            self.lookups.begin(query, purpose, None);
+            let seeds = self.seeds(&purpose.key);
+            self.lookups.begin(query, purpose, seeds, None);
         }
     }
 
@@ -310,7 +289,8 @@ impl Runner {
             if let Some(next) = next {
                 purpose.target = next.target;
                 purpose.key = next.key;
-                self.lookups.begin(query, purpose, reply);
+                let seeds = self.seeds(&purpose.key);
+                self.lookups.begin(query, purpose, seeds, reply);
             }
         }
     }

@@ -82,6 +82,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// A connection that nobody uses is closed after so long.
     pub idle: Duration,
+    /// The pause before each lookup of the case.
+    pub pace: Duration,
+    /// How long a node waits for the others, who may be broken.
+    pub patience: Duration,
     /// One way, added to whatever a node sends; it needs hosts.
     pub latency: Duration,
 }
@@ -132,6 +136,8 @@ impl Settings {
                 max_connections: Some(p.get_or("max_connections", 0)).filter(|&n| n > 0),
                 timeout: p.get_or("timeout", Duration::from_secs(30)),
                 idle: p.get_or("idle", Duration::from_mins(1)),
+                pace: p.get_or("pace", Duration::ZERO),
+                patience: p.get_or("patience", Duration::from_hours(1)),
                 latency: p.get_or("latency", Duration::ZERO),
             }
         })?)

@@ -1,14 +1,9 @@
 //! A swarm of libp2p with the DHT on it.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 use libp2p::kad::{self, store::MemoryStore, store::MemoryStoreConfig};
-use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, connection_limits, identify, noise, tcp, yamux};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{PeerId, StreamProtocol, Swarm, connection_limits, identify};
 use tg_sdk::Result;
 
 use crate::settings::{Role, Settings};
@@ -27,23 +22,16 @@ pub struct Behaviour {
 
 /// Makes the swarm of a node.
 pub fn build(keypair: Keypair, role: Role, settings: &Settings) -> Result<Swarm<Behaviour>> {
-    let idle = settings.idle;
-    let swarm = SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
-        .with_behaviour(|keypair| {
-            let me = keypair.public().to_peer_id();
-            Behaviour {
-                limits: connection_limits::Behaviour::new(
-                    connection_limits::ConnectionLimits::default().with_max_established(settings.max_connections),
-                ),
-                identify: identify::Behaviour::new(identify::Config::new("/tg/1.0.0".to_owned(), keypair.public())),
-                kad: Traced::new(dht(me, role, settings)),
-            }
-        })?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(idle))
-        .build();
-    Ok(swarm)
+    p2p::swarm::over_tcp(keypair, settings.idle, |keypair| {
+        let me = keypair.public().to_peer_id();
+        Behaviour {
+            limits: connection_limits::Behaviour::new(
+                connection_limits::ConnectionLimits::default().with_max_established(settings.max_connections),
+            ),
+            identify: identify::Behaviour::new(identify::Config::new("/tg/1.0.0".to_owned(), keypair.public())),
+            kad: Traced::new(dht(me, role, settings)),
+        }
+    })
 }
 
 fn dht(me: PeerId, role: Role, settings: &Settings) -> kad::Behaviour<MemoryStore> {
@@ -73,21 +61,4 @@ fn dht(me: PeerId, role: Role, settings: &Settings) -> kad::Behaviour<MemoryStor
 /// Whether a peer says that it answers questions of this DHT.
 pub fn is_server(info: &identify::Info) -> bool {
     info.protocols.contains(&PROTOCOL)
-}
-
-/// Listens on an address of this instance, and returns where.
-pub async fn listen(swarm: &mut Swarm<Behaviour>, ip: IpAddr) -> Result<Multiaddr> {
-    let addr = Multiaddr::from(ip).with(Protocol::Tcp(0));
-    swarm.listen_on(addr)?;
-    let listening = async {
-        loop {
-            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-                return address;
-            }
-        }
-    };
-    let address = tokio::time::timeout(Duration::from_secs(10), listening).await?;
-    // Nobody else will tell this node where it can be reached.
-    swarm.add_external_address(address.clone());
-    Ok(address)
 }

@@ -26,8 +26,9 @@ fn distance(a: &[u8; 32], b: &[u8; 32]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use p2p::ids::keypair;
+
     use super::*;
-    use crate::ids::keypair;
 
     #[test]
     fn recall_counts_the_nearest_only() {

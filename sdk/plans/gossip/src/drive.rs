@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
-use tg_sdk::{Env, NetworkConfig, PeerFacts, Result, Rng};
+use p2p::ids::{keypair, peer_text};
+use p2p::swarm::tcp_on;
+use tg_sdk::{Env, PeerFacts, Result, Rng};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout, timeout_at};
 
-use crate::ids::{keypair, peer_text};
 use crate::node::Node;
 use crate::people::{self, Member, Published};
 use crate::settings::Settings;
@@ -20,12 +21,8 @@ const ATTEMPTS: u32 = 3;
 pub async fn publish(env: Env) -> Result {
     let settings = Settings::read(&env)?;
     let stage = env.stage("meet");
-    if !settings.latency.is_zero() {
-        let mut config = NetworkConfig::new("links-shaped");
-        config.default.latency = settings.latency;
-        env.configure_network(&config).await?;
-    }
-    let seq = people::number(&env).await?;
+    p2p::people::shape(&env, settings.latency).await?;
+    let seq = p2p::people::number(&env).await?;
     let nodes = usize::try_from(env.instances())?;
     let topics: Vec<String> = (0..settings.topics).map(|topic| format!("t{topic}")).collect();
     let mine = topics_of(settings.topology, seq, nodes, settings.topics, settings.subscriptions);
@@ -34,7 +31,7 @@ pub async fn publish(env: Env) -> Result {
     let me = keypair.public().to_peer_id();
     let is_publisher = seq < settings.publishers;
     let mut swarm = swarm::build(keypair, &settings, &wanted, Trace::new(&env, &me, seq)?)?;
-    let addr = swarm::listen(&mut swarm, env.data_ip()?).await?.to_string();
+    let addr = p2p::swarm::listen(&mut swarm, tcp_on(env.data_ip()?)).await?.to_string();
     let role = if is_publisher { "publisher" } else { "receiver" };
     let facts = PeerFacts {
         peer: &peer_text(&me),
@@ -45,7 +42,7 @@ pub async fn publish(env: Env) -> Result {
     };
     env.me(&facts);
     let name = env.name().replace('/', "-");
-    let members = people::meet(&env, &Member { seq, name, peer: peer_text(&me), addr }).await?;
+    let members = p2p::people::meet(&env, &Member { seq, name, peer: peer_text(&me), addr }).await?;
     let node = Node::start(env.clone(), swarm, topics);
     stage.end();
 

@@ -1,14 +1,10 @@
 //! A swarm of libp2p with gossipsub on it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use libp2p::Swarm;
 use libp2p::gossipsub::{self, MessageAuthenticity, MessageId};
 use libp2p::identity::Keypair;
-use libp2p::multiaddr::Protocol;
-use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
 use tg_sdk::Result;
 
 use crate::ids::message_id;
@@ -28,13 +24,7 @@ pub fn build(keypair: Keypair, settings: &Settings, topics: &[String], trace: Tr
     for topic in topics {
         traced.subscribe(topic)?;
     }
-    let swarm = SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
-        .with_behaviour(|_| traced)?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))
-        .build();
-    Ok(swarm)
+    p2p::swarm::over_tcp(keypair, IDLE, |_| traced)
 }
 
 fn config(settings: &Settings) -> Result<gossipsub::Config> {
@@ -52,18 +42,4 @@ fn config(settings: &Settings) -> Result<gossipsub::Config> {
         .max_transmit_size((settings.size + AROUND).max(1 << 16))
         .message_id_fn(|message| MessageId::from(message_id(message.source, message.sequence_number)))
         .build()?)
-}
-
-/// Listens on an address of this instance, and returns where.
-pub async fn listen(swarm: &mut Swarm<Traced>, ip: IpAddr) -> Result<Multiaddr> {
-    let addr = Multiaddr::from(ip).with(Protocol::Tcp(0));
-    swarm.listen_on(addr)?;
-    let listening = async {
-        loop {
-            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-                return address;
-            }
-        }
-    };
-    Ok(tokio::time::timeout(Duration::from_secs(10), listening).await?)
 }
