@@ -180,6 +180,9 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         AnalyzeError::NoData(_) => {
             Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
         }
+        AnalyzeError::Memory { .. } => {
+            Some("a larger `--memory-limit` grants more; fewer columns in `--group-by` make fewer groups".to_owned())
+        }
         AnalyzeError::File { .. }
         | AnalyzeError::Store { .. }
         | AnalyzeError::Export { .. }
