@@ -196,17 +196,15 @@ pub(super) fn number(dataset: &Dataset, wanted: &str) -> Result<u64, AnalyzeErro
         return Ok(number);
     }
     let alike = names(dataset, col("lookup").str().starts_with(lit(wanted)))?;
-    match find(&alike, wanted) {
-        Ok(found) => Ok(found.query),
-        Err(_) => {
-            // What stands near it takes all of them to say.
-            let all = names(dataset, lit(true))?;
-            if all.is_empty() {
-                return Err(super::none(dataset));
-            }
-            find(&all, wanted).map(|found| found.query)
-        }
+    if let Ok(found) = find(&alike, wanted) {
+        return Ok(found.query);
     }
+    // What stands near it takes all of them to say.
+    let all = names(dataset, lit(true))?;
+    if all.is_empty() {
+        return Err(super::none(dataset));
+    }
+    find(&all, wanted).map(|found| found.query)
 }
 
 /// By what lookups can be named, and nothing else of them.

@@ -189,7 +189,7 @@ impl<'a> Sums<'a> {
             }
         }
         let all = self.groups.iter().flat_map(|group| &group.searches).flatten();
-        let pass = Pass::next(all, self.room.saturating_sub(self.used))?;
+        let pass = Pass::next(&all, self.room.saturating_sub(self.used))?;
         self.groups.iter_mut().flat_map(|group| &mut group.searches).flatten().for_each(|search| search.begin(pass));
         Some(pass)
     }

@@ -151,10 +151,10 @@ pub(super) fn read(screen: &Screen<'_>) -> Result<Found, AnalyzeError> {
         each(screen, &mut |frame, is_point| {
             if is_first {
                 let mut writer = None;
-                for instance in frame.column("instance")?.u64()?.iter().filter(Option::is_some) {
-                    if writer != instance {
-                        writer = instance;
-                        found.writers.extend(instance);
+                for instance in frame.column("instance")?.u64()?.iter().flatten() {
+                    if writer != Some(instance) {
+                        writer = Some(instance);
+                        found.writers.insert(instance);
                     }
                 }
                 last.add(frame, is_point)?;

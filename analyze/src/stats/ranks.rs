@@ -55,7 +55,7 @@ const MOST: usize = 1 << 16;
 
 impl Pass {
     /// What there is room for, in bytes; nothing if all is found.
-    pub(super) fn next<'a>(all: impl Iterator<Item = &'a Search> + Clone, room: usize) -> Option<Self> {
+    pub(super) fn next<'a>(all: &(impl Iterator<Item = &'a Search> + Clone), room: usize) -> Option<Self> {
         let ranges = || all.clone().flat_map(|search| &search.ranges);
         let n = ranges().count();
         if n == 0 {
@@ -164,9 +164,11 @@ mod tests {
         );
         let mut search = Search::new(values.len() as u64, ends, ranks.to_vec());
         let mut passes = 0;
-        while let Some(pass) = Pass::next(std::iter::once(&search), room) {
+        while let Some(pass) = Pass::next(&std::iter::once(&search), room) {
             search.begin(pass);
-            values.iter().for_each(|&value| search.add(value, pass));
+            for &value in values {
+                search.add(value, pass);
+            }
             search.end(pass);
             passes += 1;
         }
