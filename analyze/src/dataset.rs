@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::{
     CloudScheme, DataFrame, DataType, Expr, LazyFrame, NULL, PlRefPath, PolarsError, PolarsResult, ScanArgsParquet,
-    cloud::CloudOptions, lit,
+    cloud::CloudOptions, len, lit,
 };
 use serde::Deserialize;
 use tg_model::layout::DATASET_FILE;
@@ -15,6 +15,7 @@ use tg_model::run::Format;
 use tg_model::table::{Column, DATASET_FORMAT, Kind, Table};
 
 use crate::error::AnalyzeError;
+use crate::frame;
 
 /// A dataset that this build can read. Tables are read when they are asked for, and only the columns that are used.
 #[derive(Debug, Clone)]
@@ -33,6 +34,11 @@ struct Store {
     /// The names of the files of each table.
     parts: BTreeMap<String, Vec<String>>,
 }
+
+/// How many rows are read at a time: as many as a row group has, so that each is read once.
+const CHUNK_ROWS: u32 = 131_072;
+/// The same where every reading is a request or more.
+const STORE_CHUNK_ROWS: u32 = 4 * CHUNK_ROWS;
 
 /// What a reader needs of the description before it reads anything else.
 #[derive(Deserialize)]
@@ -138,16 +144,35 @@ impl Dataset {
         if parts.is_empty() {
             return Ok(None);
         }
+        self.scan_files(table, &parts).map(Some).map_err(|source| self.unreadable(table, source))
+    }
+
+    fn scan_files(&self, table: &Table, files: &[PathBuf]) -> PolarsResult<LazyFrame> {
         // A path with an asterisk in it is a path, not a pattern: run ids may not hold one, but homes may.
         let cloud_options = self.store.as_ref().map(|store| store.options.clone());
         let args = ScanArgsParquet { glob: false, cloud_options, ..ScanArgsParquet::default() };
-        let scan = || -> PolarsResult<LazyFrame> {
-            let paths: Vec<PlRefPath> =
-                parts.iter().map(|path| PlRefPath::try_from_path(path)).collect::<PolarsResult<_>>()?;
-            let rows = LazyFrame::scan_parquet_files(paths.into(), args)?;
-            if self.is_older { filled(rows, table) } else { Ok(rows) }
+        let paths: Vec<PlRefPath> =
+            files.iter().map(|path| PlRefPath::try_from_path(path)).collect::<PolarsResult<_>>()?;
+        let rows = LazyFrame::scan_parquet_files(paths.into(), args)?;
+        if self.is_older { filled(rows, table) } else { Ok(rows) }
+    }
+
+    /// A table in pieces, in the order of its rows, nothing read of them yet but how many rows the files have.
+    pub(crate) fn chunks(&self, table: &Table) -> Result<Vec<LazyFrame>, AnalyzeError> {
+        let rows = if self.store.is_some() { STORE_CHUNK_ROWS } else { CHUNK_ROWS };
+        let pieces = |file: PathBuf| -> PolarsResult<Vec<LazyFrame>> {
+            let scan = self.scan_files(table, &[file])?;
+            let counted = scan.clone().select([len().alias("rows")]).collect()?;
+            let all = frame::counts(&counted, "rows")?.into_iter().flatten().next().unwrap_or(0);
+            let all = i64::try_from(all).unwrap_or(i64::MAX);
+            let step = usize::try_from(rows).unwrap_or(usize::MAX);
+            Ok((0..all).step_by(step).map(|from| scan.clone().slice(from, rows)).collect())
         };
-        scan().map(Some).map_err(|source| self.unreadable(table, source))
+        let mut all = Vec::new();
+        for file in self.parts(table)? {
+            all.extend(pieces(file).map_err(|source| self.unreadable(table, source))?);
+        }
+        Ok(all)
     }
 
     /// Reads what a plan over the table asks for.

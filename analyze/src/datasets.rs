@@ -1,8 +1,11 @@
 //! Several datasets read as one: their rows side by side, and numbers that keep the runs apart.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
 
-use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PolarsError, UnionArgs, all, col, concat, lit};
+use polars::prelude::{
+    DataFrame, DataType, Expr, LazyFrame, PolarsError, PolarsResult, UnionArgs, all, col, concat, lit,
+};
 use tg_model::table::Table;
 
 use crate::dataset::Dataset;
@@ -15,6 +18,18 @@ const NUMBERS: [&str; 3] = ["instance", "peer_idx", "query_id"];
 /// Of several datasets, the numbers of the nth run count from this many times n, so that a number names one thing of
 /// one run. No run has as many of anything.
 const APART: u64 = 1 << 40;
+
+/// Columns of a table of the nth run, with numbers kept apart.
+fn apart(run: usize, columns: &[&str]) -> Vec<Expr> {
+    let column = |name: &&str| {
+        if NUMBERS.contains(name) {
+            (col(*name).cast(DataType::UInt64) + lit(run as u64 * APART)).alias(*name)
+        } else {
+            col(*name)
+        }
+    };
+    columns.iter().map(column).collect()
+}
 
 /// The datasets of different runs.
 #[derive(Debug)]
@@ -93,20 +108,47 @@ impl<'a> Datasets<'a> {
         let mut parts = Vec::new();
         for (run, dataset) in self.all.iter().enumerate() {
             let Some(scan) = dataset.scan(table)? else { continue };
-            let column = |name: &&str| {
-                if NUMBERS.contains(name) {
-                    (col(*name).cast(DataType::UInt64) + lit(run as u64 * APART)).alias(*name)
-                } else {
-                    col(*name)
-                }
-            };
-            parts.push(scan.select(columns.iter().map(column).collect::<Vec<_>>()));
+            parts.push(scan.select(apart(run, columns)));
         }
         match parts.len() {
             0 => Ok(None),
             1 => Ok(parts.pop()),
             _ => concat(parts, UnionArgs::default()).map(Some).map_err(|source| self.unreadable(table, source)),
         }
+    }
+
+    /// Whether any run has the table.
+    pub(crate) fn has(&self, table: &Table) -> Result<bool, AnalyzeError> {
+        self.all.iter().try_fold(false, |any, dataset| Ok(any || dataset.has(table)?))
+    }
+
+    /// Tells of these columns of a table of all runs, with numbers kept apart, piece by piece and in order. The next
+    /// pieces are read while one is told of, so that a handful is in memory.
+    pub(crate) fn each_chunk(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        each: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
+    ) -> Result<(), AnalyzeError> {
+        const AHEAD: usize = 1;
+        let mut pieces = Vec::new();
+        for (run, dataset) in self.all.iter().enumerate() {
+            let chunks = dataset.chunks(table)?;
+            pieces.extend(chunks.into_iter().map(|chunk| chunk.select(apart(run, columns))));
+        }
+        let told = if pieces.len() < 2 {
+            pieces.into_iter().try_for_each(|piece| each(piece.collect()?))
+        } else {
+            std::thread::scope(|scope| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    // Whoever listens stops at the first error.
+                    pieces.into_iter().map(LazyFrame::collect).try_for_each(|read| sender.send(read)).ok();
+                });
+                receiver.into_iter().try_for_each(|read| each(read?))
+            })
+        };
+        told.map_err(|source| self.unreadable(table, source))
     }
 
     /// Reads what a plan over a table asks for.

@@ -74,6 +74,19 @@ pub enum AnalyzeError {
     /// The dataset lacks what the question is about.
     #[error("{0}")]
     NoData(String),
+    /// So many groups find no room in the memory that was granted.
+    #[error(
+        "{groups} groups take {} MiB of memory, and {} MiB were left for them",
+        needs.div_ceil(1 << 20), room >> 20
+    )]
+    Memory {
+        /// How many groups.
+        groups: usize,
+        /// The bytes that they take.
+        needs: usize,
+        /// The bytes that there were.
+        room: usize,
+    },
     /// The question itself is wrong.
     #[error("{0}")]
     Question(String),
@@ -92,7 +105,7 @@ impl AnalyzeError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NoDataset { .. } | Self::NoData(_) => Exit::NoData,
-            Self::File { .. } => Exit::Environment,
+            Self::File { .. } | Self::Memory { .. } => Exit::Environment,
             Self::Description { .. } | Self::Format { .. } | Self::Table { .. } => Exit::Format,
             Self::Store { .. } => Exit::Source,
             Self::Export { .. } => Exit::Fault,

@@ -1,8 +1,11 @@
 //! Lookups and other operations one by one: chosen, sorted and listed.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use polars::prelude::{DataFrame, DataType, PolarsResult, col};
+use polars::prelude::{
+    ChunkCompareEq as _, DataFrame, DataType, IntoLazy as _, JoinArgs, JoinType, PolarsResult, col, len, lit,
+};
 use tg_model::table::QUERIES;
 
 use crate::dataset::Dataset;
@@ -11,7 +14,7 @@ use crate::filter::Kind;
 use crate::frame;
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone, Unit};
 use crate::run::{Instance, Run};
-use crate::stats::{Chosen, Wanted};
+use crate::stats::{Of, Taken, Wanted};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
@@ -111,15 +114,6 @@ enum Own {
     Text(String),
 }
 
-impl Own {
-    fn number(&self) -> Option<f64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-}
-
 type Row = Vec<Own>;
 
 fn at(name: &str) -> usize {
@@ -128,44 +122,43 @@ fn at(name: &str) -> usize {
 
 /// The operations of a run that are asked for.
 pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, AnalyzeError> {
-    let mut rows = read(dataset)?;
-    if rows.is_empty() {
+    let total = match dataset.scan(&QUERIES)? {
+        Some(scan) => dataset.collect(&QUERIES, scan.select([len().alias("n")]))?,
+        None => DataFrame::default(),
+    };
+    let total = frame::counts(&total, "n").ok().and_then(|n| n.first().copied().flatten()).unwrap_or(0);
+    if total == 0 {
         return Err(AnalyzeError::NoData(format!(
             "the run recorded no operations: `{}` has no table `queries`",
             dataset.dir().display()
         )));
     }
-    let total = rows.len();
     let wanted = Wanted { filter: options.filter.clone(), k: options.k, ..Wanted::default() };
-    let Chosen { numbers, scores } = Chosen::read(dataset, &wanted)?;
-    if let Some(scores) = &scores {
-        add_scores(scores, &mut rows).map_err(|source| dataset.unreadable(&QUERIES, source))?;
-    }
-    let done = Own::Text("done".to_owned());
-    rows.retain(|row| numbers.contains(&id(row)) && (options.only == Only::All || row[at("status")] != done));
-    let chosen = rows.len();
-    let number = |row: &Row, name: &str| row[at(name)].number();
-    let query = |row: &Row| number(row, "query").unwrap_or(0.0);
+    let taken = Taken::read(dataset, &wanted, Of::Operations)?;
+    let mut chosen = choose(&taken, options.only)?;
+    let scores = taken.scores().map(by_number).transpose().map_err(|source| dataset.unreadable(&QUERIES, source))?;
+    let all = chosen.len();
+    let recall = |query: u64| scores.as_ref()?.get(&query)?[0];
     match options.sort {
-        Sort::Number => {}
-        Sort::Slowest => rows.sort_by(|a, b| {
-            let took = |row: &Row| number(row, "duration_ns").unwrap_or(f64::INFINITY);
-            took(b).total_cmp(&took(a)).then_with(|| query(a).total_cmp(&query(b)))
-        }),
+        Sort::Number => chosen.sort_by_key(|one| one.query),
+        Sort::Slowest => chosen.sort_by_key(|one| (Reverse(one.duration_ns.unwrap_or(i64::MAX)), one.query)),
         Sort::WorstRecall => {
-            rows.retain(|row| number(row, "recall_alive").is_some());
-            rows.sort_by(|a, b| {
-                let recall = |row: &Row| number(row, "recall_alive").unwrap_or(1.0);
-                recall(a).total_cmp(&recall(b)).then_with(|| query(a).total_cmp(&query(b)))
+            chosen.retain(|one| recall(one.query).is_some());
+            chosen.sort_by(|a, b| {
+                let key = |one: &One| recall(one.query).unwrap_or(1.0);
+                key(a).total_cmp(&key(b)).then_with(|| a.query.cmp(&b.query))
             });
         }
     }
-    let scored = rows.len();
-    rows.truncate(options.limit.unwrap_or(usize::MAX));
+    let scored = chosen.len();
+    chosen.truncate(options.limit.unwrap_or(usize::MAX));
+    let numbers: Vec<u64> = chosen.iter().map(|one| one.query).collect();
+    let rows = read(dataset, &numbers, scores.as_ref())?;
+    let (scored, chosen) = (scored as u64, all as u64);
     let title =
         Run::read(dataset)?.map_or_else(|| dataset.dir().display().to_string(), |run| format!("run {}", run.id));
     let mut report = Report::new("queries", format!("Operations of {title}"));
-    let listed = match rows.len() {
+    let listed = match rows.len() as u64 {
         all if all == chosen => format!("{chosen} of {total} operations"),
         some => format!("{some} of the {chosen} chosen of {total} operations"),
     };
@@ -177,59 +170,102 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
     Ok(report)
 }
 
-fn read(dataset: &Dataset) -> Result<Vec<Row>, AnalyzeError> {
-    let Some(scan) = dataset.scan(&QUERIES)? else { return Ok(Vec::new()) };
+/// What choosing and sorting takes of an operation.
+struct One {
+    query: u64,
+    duration_ns: Option<i64>,
+}
+
+/// The operations that are taken and ended so.
+fn choose(taken: &Taken<'_>, only: Only) -> Result<Vec<One>, AnalyzeError> {
+    let mut chosen = Vec::new();
+    taken.operations(&["status", "duration_ns"], &mut |frame| {
+        let done = frame.column("status")?.str()?.equal("done");
+        let rows = frame::counts(frame, "query_id")?.into_iter().zip(frame::ints(frame, "duration_ns")?);
+        for ((query, duration_ns), done) in rows.zip(done.iter()) {
+            if let Some(query) = query.filter(|_| only == Only::All || done != Some(true)) {
+                chosen.push(One { query, duration_ns });
+            }
+        }
+        Ok(())
+    })?;
+    Ok(chosen)
+}
+
+/// The scores of a lookup.
+type Scores = HashMap<u64, [Option<f64>; SCORES]>;
+
+fn by_number(scores: &DataFrame) -> PolarsResult<Scores> {
+    let mut found: Scores = HashMap::new();
+    let lookups = frame::counts(scores, "query_id")?;
+    for (at, (name, _)) in COLUMNS[COLUMNS.len() - SCORES..].iter().enumerate() {
+        for (lookup, value) in lookups.iter().zip(frame::floats(scores, name)?) {
+            if let Some(lookup) = lookup {
+                found.entry(*lookup).or_default()[at] = value;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The operations of these numbers, in this order.
+fn read(dataset: &Dataset, numbers: &[u64], scores: Option<&Scores>) -> Result<Vec<Row>, AnalyzeError> {
+    let (Some(scan), Some(low), Some(high)) = (dataset.scan(&QUERIES)?, numbers.iter().min(), numbers.iter().max())
+    else {
+        return Ok(Vec::new());
+    };
+    let places: HashMap<u64, usize> = numbers.iter().enumerate().map(|(place, &number)| (number, place)).collect();
+    let id = || col("query_id");
+    let known = polars::df!("query_id" => numbers).map_err(|source| dataset.unreadable(&QUERIES, source))?.lazy();
+    // The range skips what lies around it, and the join takes what is meant.
+    let within = scan.filter(id().gt_eq(lit(*low)).and(id().lt_eq(lit(*high))));
+    let scan = within.join(known, [id()], [id()], JoinArgs::new(JoinType::Semi));
     let instances: HashMap<u32, Instance> =
         Instance::read_all(dataset)?.into_iter().map(|instance| (instance.number, instance)).collect();
     let plain = |(name, kind): &&(&str, Kind)| *kind == Kind::Number && *name != "query";
-    let numbers: Vec<&str> = COLUMNS[..COLUMNS.len() - SCORES].iter().filter(plain).map(|(name, _)| *name).collect();
+    let counts: Vec<&str> = COLUMNS[..COLUMNS.len() - SCORES].iter().filter(plain).map(|(name, _)| *name).collect();
     let mut wanted = vec![col("query_id"), col("instance")];
     wanted.extend(TEXTS.map(col));
-    wanted.extend(numbers.iter().map(|name| col(*name).cast(DataType::Float64)));
+    wanted.extend(counts.iter().map(|name| col(*name).cast(DataType::Float64)));
     let frame = dataset.collect(&QUERIES, scan.select(wanted))?;
     let fill = || -> PolarsResult<Vec<Row>> {
-        let mut rows = vec![vec![Own::Absent; COLUMNS.len()]; frame.height()];
+        let mut rows = vec![vec![Own::Absent; COLUMNS.len()]; numbers.len()];
+        let ids = frame::counts(&frame, "query_id")?;
+        let places: Vec<Option<usize>> = ids.iter().map(|id| places.get(&(*id)?).copied()).collect();
+        let mut set = |name: &str, values: Vec<Own>| {
+            let column = at(name);
+            for (place, value) in places.iter().zip(values) {
+                if let Some(place) = place {
+                    rows[*place][column] = value;
+                }
+            }
+        };
         for name in TEXTS {
-            for (row, text) in rows.iter_mut().zip(frame::text(&frame, name)?) {
-                row[at(name)] = text.map_or(Own::Absent, Own::Text);
-            }
+            let texts = frame::text(&frame, name)?;
+            set(name, texts.into_iter().map(|text| text.map_or(Own::Absent, Own::Text)).collect());
         }
-        for name in &numbers {
-            for (row, number) in rows.iter_mut().zip(frame::floats(&frame, name)?) {
-                row[at(name)] = number.map_or(Own::Absent, Own::Number);
-            }
+        for name in counts {
+            let found = frame::floats(&frame, name)?;
+            set(name, found.into_iter().map(|number| number.map_or(Own::Absent, Own::Number)).collect());
         }
-        let (ids, numbers) = (frame::counts(&frame, "query_id")?, frame::indices(&frame, "instance")?);
-        for ((row, id), number) in rows.iter_mut().zip(ids).zip(numbers) {
-            row[at("query")] = id.map_or(Own::Absent, |id| Own::Number(id as f64));
-            let instance = number.and_then(|number| instances.get(&number));
-            let name = instance.map_or_else(|| number.map(|number| number.to_string()), |one| Some(one.name()));
-            row[at("instance")] = name.map_or(Own::Absent, Own::Text);
-            row[at("group")] = instance.map_or(Own::Absent, |one| Own::Text(one.group.clone()));
+        set("query", ids.iter().map(|id| id.map_or(Own::Absent, |id| Own::Number(id as f64))).collect());
+        let askers = frame::indices(&frame, "instance")?;
+        let asker = |number: &Option<u32>| number.and_then(|number| instances.get(&number));
+        let name = |number: &Option<u32>| {
+            asker(number).map_or_else(|| number.map(|number| number.to_string()), |one| Some(one.name()))
+        };
+        set("instance", askers.iter().map(|one| name(one).map_or(Own::Absent, Own::Text)).collect());
+        let group = |one: &Instance| Own::Text(one.group.clone());
+        set("group", askers.iter().map(|one| asker(one).map_or(Own::Absent, group)).collect());
+        for (row, number) in rows.iter_mut().zip(numbers) {
+            let found = scores.and_then(|scores| scores.get(number)).copied().unwrap_or_default();
+            for (place, value) in row[COLUMNS.len() - SCORES..].iter_mut().zip(found) {
+                *place = value.map_or(Own::Absent, Own::Number);
+            }
         }
         Ok(rows)
     };
     fill().map_err(|source| dataset.unreadable(&QUERIES, source))
-}
-
-/// The number of an operation in its run.
-fn id(row: &Row) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a count")]
-    let id = row[at("query")].number().unwrap_or(-1.0) as u64;
-    id
-}
-
-fn add_scores(scores: &DataFrame, rows: &mut [Row]) -> PolarsResult<()> {
-    let places: HashMap<u64, usize> = rows.iter().enumerate().map(|(place, row)| (id(row), place)).collect();
-    let lookups = frame::counts(scores, "query_id")?;
-    for (name, _) in &COLUMNS[COLUMNS.len() - SCORES..] {
-        for (lookup, value) in lookups.iter().zip(frame::floats(scores, name)?) {
-            if let Some(&place) = lookup.as_ref().and_then(|lookup| places.get(lookup)) {
-                rows[place][at(name)] = value.map_or(Own::Absent, Own::Number);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn table(rows: &[Row], scored: bool) -> Table {

@@ -44,6 +44,8 @@ Examples:
 pub(crate) struct Args {
     #[command(subcommand)]
     question: Question,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 /// The questions.
@@ -71,13 +73,13 @@ struct Source {
     /// The run: its id, a unique prefix of it, or `latest`; or the path of a dataset's folder; or a run in an object
     /// store whose dataset was published there, `s3://BUCKET/PREFIX/<run-id>`, which is read in place.
     ///
-    /// The store is reached as the variables `TG_S3_ENDPOINT`, `TG_S3_REGION`, `TG_S3_PROFILE` and `TG_S3_PATH_STYLE`
-    /// say, and else as the AWS tools would.
+    /// The store is reached as the flags below say, and else as the AWS tools would.
     run: String,
 }
 
 /// Answers a question.
 pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let context = &Context { home: context.home.clone(), store: args.store };
     match args.question {
         Question::Stats(args) => stats::run(args, context),
         Question::Graph(args) => graph::run(&args, context),
@@ -114,10 +116,10 @@ fn open_named(name: &str, context: &Context) -> Result<Dataset, Failure> {
         return Dataset::open(&dir).map_err(|error| failure(&error, &source));
     }
     let place: S3Place = name.parse().map_err(|error: String| Failure::new(Exit::Usage, error))?;
-    let found = block_on(async { Ok(StoreArgs::of_environment()?.open(place).await.dataset().await) })?;
+    let found = block_on(async { Ok(context.store.open(place).await.dataset().await) })?;
     let found = found.map_err(|error| {
         Failure::from_error(error.exit(), &error)
-            .hint("`TG_S3_ENDPOINT` names a store that is not AWS; keys come from where the AWS tools find them")
+            .hint("`--s3-endpoint` names a store that is not AWS; keys come from where the AWS tools find them")
     })?;
     let Some(found) = found else {
         let failure = Failure::new(Exit::NoData, format!("no dataset in `{}`", clean(name)));
@@ -180,6 +182,9 @@ fn hint(error: &AnalyzeError, run: &str) -> Option<String> {
         }
         AnalyzeError::NoData(_) => {
             Some("a plan records connections and metrics with the SDK, or as lines in its outputs folder".to_owned())
+        }
+        AnalyzeError::Memory { .. } => {
+            Some("a larger `--memory-limit` grants more; fewer columns in `--group-by` make fewer groups".to_owned())
         }
         AnalyzeError::File { .. }
         | AnalyzeError::Store { .. }

@@ -38,6 +38,8 @@ use crate::message::Failure;
 pub(crate) struct Context {
     /// Where runs and caches lie; not touched until a command asks.
     pub(crate) home: home::Home,
+    /// How an object store is reached where the name of a run points into one, which only `tg analyze` has.
+    pub(crate) store: object_store::StoreArgs,
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -55,7 +57,7 @@ pub fn main() -> ExitCode {
         Err(error) => return args::refuse(&error),
     };
     cli.globals.color.apply();
-    let context = Context { home: home::Home::new(cli.globals.home) };
+    let context = Context { home: home::Home::new(cli.globals.home), store: object_store::StoreArgs::default() };
     let exit = dispatch(cli.command, &context).unwrap_or_else(|failure| failure.report());
     ExitCode::from(exit as u8)
 }

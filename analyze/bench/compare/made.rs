@@ -70,5 +70,5 @@ fn run(random: &mut Random, variance: Variance, instances: u32, values: u32, fac
 /// The repeats of one side.
 pub(crate) fn side(random: &mut Random, variance: Variance, repeats: u32, factor: f64) -> Runs {
     let values = (0..repeats).map(|_| run(random, variance, 10, 20, factor)).collect();
-    Runs { settings: Vec::new(), values }
+    Runs { values, ..Runs::default() }
 }

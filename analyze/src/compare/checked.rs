@@ -142,7 +142,7 @@ mod tests {
             (key("odd name (x)", "a", Unit::Bytes), values(1)),
             (key("get.success", "a", Unit::Ratio), BTreeMap::from([(0, vec![1.0, 1.0, 1.0, 0.0])])),
         ]);
-        Runs { settings: Vec::new(), values: vec![run] }
+        Runs { values: vec![run], ..Runs::default() }
     }
 
     #[test]

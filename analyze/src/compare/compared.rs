@@ -44,15 +44,24 @@ pub struct Runs {
     pub settings: Vec<Setting>,
     /// What each run measured.
     pub values: Vec<RunValues>,
+    /// What a condition leaves out, and that there is one.
+    pub left_out: BTreeSet<String>,
 }
 
 impl Runs {
     /// Reads the runs of one side.
     pub fn read(datasets: &[Dataset], wanted: &Wanted) -> Result<Self, AnalyzeError> {
-        Ok(Self {
+        let mut runs = Self {
             settings: datasets.iter().map(Setting::read).collect::<Result<_, _>>()?,
-            values: datasets.iter().map(|one| read(one, wanted)).collect::<Result<_, _>>()?,
-        })
+            left_out: wanted.filter.iter().map(|filter| format!("only rows for which this holds: {filter}")).collect(),
+            ..Self::default()
+        };
+        for dataset in datasets {
+            let (values, left_out) = read(dataset, wanted)?;
+            runs.values.push(values);
+            runs.left_out.extend(left_out);
+        }
+        Ok(runs)
     }
 
     fn keys(&self) -> BTreeSet<&Key> {
@@ -153,7 +162,7 @@ pub fn compare(base: &Runs, new: &Runs, options: &CompareOptions) -> Comparison 
         base: base.settings.clone(),
         new: new.settings.clone(),
         differences: differences(&base.settings, &new.settings),
-        warnings: Vec::new(),
+        warnings: base.left_out.union(&new.left_out).cloned().collect(),
         obstacles: Vec::new(),
         rows: Vec::new(),
         shapes: Vec::new(),

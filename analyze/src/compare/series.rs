@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::{AnyValue, DataFrame, DataType, Expr, PolarsError, PolarsResult, SortMultipleOptions, col, lit};
-use tg_model::table::{METRICS, QUERIES};
+use polars::prelude::ChunkCompareEq as _;
 
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
@@ -11,6 +10,7 @@ use crate::frame;
 use crate::glob;
 use crate::report::{Direction, Unit};
 use crate::run::Instance;
+use crate::stats::{self, Codes, KEYS, Of, Taken};
 
 /// Where a series comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,8 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// Whole names, which may hold an asterisk; where there are any, nothing else is read.
     pub exact: BTreeSet<String>,
+    /// A condition, as [`Filter`](crate::filter::Filter) reads it: only rows for which it holds.
+    pub filter: Option<String>,
 }
 
 impl Wanted {
@@ -102,143 +104,92 @@ const COLUMNS: [(&str, Unit, bool, bool); 9] = [
 /// Measures of metrics that are compared without being asked for.
 const MEASURES: [&str; 6] = ["value", "count", "rate", "mean", "p50", "p95"];
 
-/// Reads the series of a run.
-pub fn read(dataset: &Dataset, wanted: &Wanted) -> Result<RunValues, AnalyzeError> {
+/// Reads the series of a run. With a condition, those of the rows that it takes; a table without one of its columns is
+/// left out, which the sentence beside the values says.
+pub fn read(dataset: &Dataset, wanted: &Wanted) -> Result<(RunValues, Option<String>), AnalyzeError> {
     let instances = Instance::read_all(dataset)?;
     let groups: BTreeMap<u32, String> = instances.into_iter().map(|one| (one.number, one.group)).collect();
+    let asked = stats::Wanted { filter: wanted.filter.clone(), ..stats::Wanted::default() };
+    let taken = Taken::read(dataset, &asked, Of::Both)?;
     let mut found = RunValues::new();
-    operations(dataset, wanted, &groups, &mut found)?;
-    metrics(dataset, wanted, &groups, &mut found)?;
-    Ok(found)
+    if taken.has_operations() {
+        operations(&taken, wanted, &groups, &mut found)?;
+    }
+    if taken.has_metrics() {
+        metrics(&taken, wanted, &groups, &mut found)?;
+    }
+    Ok((found, taken.left_out()))
 }
 
 fn group_of(groups: &BTreeMap<u32, String>, instance: u32) -> String {
     groups.get(&instance).map_or("(unknown)", String::as_str).to_owned()
 }
 
+/// The number of an instance and the other values that a row was known by.
+fn parted(mut keys: Vec<stats::Key>) -> (u32, Vec<Option<String>>) {
+    let instance = match keys.pop() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was such a number")]
+        Some(stats::Key::Number(number)) => number as u32,
+        Some(stats::Key::Absent | stats::Key::Text(_)) | None => 0,
+    };
+    let text = |key| match key {
+        stats::Key::Text(text) => Some(text),
+        stats::Key::Number(number) => Some(number.to_string()),
+        stats::Key::Absent => None,
+    };
+    (instance, keys.into_iter().map(text).collect())
+}
+
+/// Of each column and of success: the values by the number of a row's keys.
+type Gathered = Vec<Vec<f64>>;
+
 fn operations(
-    dataset: &Dataset,
+    taken: &Taken<'_>,
     wanted: &Wanted,
     groups: &BTreeMap<u32, String>,
     found: &mut RunValues,
 ) -> Result<(), AnalyzeError> {
-    let Some(scan) = dataset.scan(&QUERIES)? else { return Ok(()) };
-    let names = ["op", "key_group", "instance", "status"].into_iter().chain(COLUMNS.iter().map(|one| one.0));
-    let rows = dataset.collect(&QUERIES, scan.select(names.map(col).collect::<Vec<Expr>>()))?;
-    let mut read = || -> PolarsResult<()> {
-        let (ops, keys) = (frame::text(&rows, "op")?, frame::text(&rows, "key_group")?);
-        let (numbers, statuses) = (frame::indices(&rows, "instance")?, frame::text(&rows, "status")?);
-        let done = |at: usize| statuses[at].as_deref() == Some("done");
-        type Rows<'a> = BTreeMap<(&'a str, Option<&'a str>, u32), Vec<f64>>;
-        let mut add = |column: &str, is_share, unit: &Unit, better, rows: Rows<'_>| {
-            for ((op, key_group, instance), values) in rows {
-                let key = Key {
-                    origin: Origin::Operation,
-                    name: format!("{op}.{column}"),
-                    group: group_of(groups, instance),
-                    key_group: key_group.map(str::to_owned),
-                    source: None,
-                    is_share,
-                    unit: unit.clone(),
-                    better: Some(better),
-                };
-                found.entry(key).or_default().insert(instance, values);
+    let mut codes = Codes::new(["op", "key_group", "instance"].map(str::to_owned));
+    let mut success = Gathered::new();
+    let mut columns: [Gathered; COLUMNS.len()] = Default::default();
+    let names: Vec<&str> = ["op", "key_group", "status"].into_iter().chain(COLUMNS.iter().map(|one| one.0)).collect();
+    taken.operations(&names, &mut |frame| {
+        let numbers = codes.of(frame)?;
+        let done = frame.column("status")?.str()?.equal("done");
+        success.resize(codes.len(), Vec::new());
+        for (&number, done) in numbers.iter().zip(done.iter()) {
+            success[number as usize].push(f64::from(u8::from(done == Some(true))));
+        }
+        for (gathered, (column, _, _, only_done)) in columns.iter_mut().zip(&COLUMNS) {
+            gathered.resize(codes.len(), Vec::new());
+            for ((&number, value), done) in numbers.iter().zip(frame::floats(frame, column)?).zip(done.iter()) {
+                gathered[number as usize].extend(value.filter(|_| !only_done || done == Some(true)));
             }
-        };
-        // By operation, kind of target and instance; only what is wanted.
-        let gather = |column: &str, is_main: bool, value: &dyn Fn(usize) -> Option<f64>| {
-            let mut gathered = Rows::new();
-            let mut known: BTreeMap<&str, bool> = BTreeMap::new();
-            for at in 0..rows.height() {
-                let op = ops[at].as_deref().unwrap_or_default();
-                let takes = *known.entry(op).or_insert_with(|| wanted.takes(&format!("{op}.{column}"), is_main));
-                if let Some(value) = value(at).filter(|_| takes) {
-                    let key = (op, keys[at].as_deref(), numbers[at].unwrap_or_default());
-                    gathered.entry(key).or_default().push(value);
-                }
-            }
-            gathered
-        };
-        let success = gather("success", true, &|at| Some(f64::from(u8::from(done(at)))));
-        add("success", true, &Unit::Ratio, Direction::Higher, success);
-        for (column, unit, is_main, only_done) in &COLUMNS {
-            let values = frame::floats(&rows, column)?;
-            let gathered = gather(column, *is_main, &|at| values[at].filter(|_| !only_done || done(at)));
-            add(column, false, unit, Direction::Lower, gathered);
         }
         Ok(())
-    };
-    read().map_err(|source| dataset.unreadable(&QUERIES, source))
-}
-
-fn metrics(
-    dataset: &Dataset,
-    wanted: &Wanted,
-    groups: &BTreeMap<u32, String>,
-    found: &mut RunValues,
-) -> Result<(), AnalyzeError> {
-    let Some(scan) = dataset.scan(&METRICS)? else { return Ok(()) };
-    let keys = || ["source", "name", "type", "measure", "unit", "dir"].map(col).to_vec();
-    let is_point = || col("type").eq(lit("point"));
-    let points = scan.clone().filter(is_point()).group_by_stable(keys()).agg([col("instance"), col("value")]);
-    let moment = [col("ts").cast(DataType::Int64), col("file_id"), col("line")];
-    // An aggregate is written again and again; its last record counts.
-    let last = scan
-        .filter(is_point().not())
-        .group_by_stable(keys().into_iter().chain(["raw_name", "instance"].map(col)).collect::<Vec<_>>())
-        .agg([col("value").sort_by(moment, SortMultipleOptions::default()).last()])
-        .group_by_stable(keys())
-        .agg([col("instance"), col("value")]);
-    for plan in [points, last] {
-        let rows = dataset.collect(&METRICS, plan)?;
-        add_metrics(&rows, wanted, groups, found).map_err(|source| dataset.unreadable(&METRICS, source))?;
-    }
-    Ok(())
-}
-
-fn add_metrics(
-    rows: &DataFrame,
-    wanted: &Wanted,
-    groups: &BTreeMap<u32, String>,
-    found: &mut RunValues,
-) -> PolarsResult<()> {
-    let (sources, names) = (frame::text(rows, "source")?, frame::text(rows, "name")?);
-    let (kinds, measures) = (frame::text(rows, "type")?, frame::text(rows, "measure")?);
-    let (units, dirs) = (frame::text(rows, "unit")?, frame::ints(rows, "dir")?);
-    for at in 0..rows.height() {
-        let word = |column: &[Option<String>]| column[at].clone().unwrap_or_default();
-        let (source, measure) = (word(&sources), word(&measures));
-        let name = if word(&kinds) == "point" { word(&names) } else { format!("{}.{measure}", word(&names)) };
-        let unit = Unit::parse(units[at].as_deref().unwrap_or_default());
-        let better = dirs[at].and_then(|dir| match dir {
-            ..0 => Some(Direction::Lower),
-            0 => None,
-            1.. => Some(Direction::Higher),
-        });
-        let is_main = source != "diagnostics"
-            && MEASURES.contains(&measure.as_str())
-            && (better.is_some() || wanted.detail == Detail::All);
-        if !wanted.takes(&name, is_main) {
-            continue;
-        }
-        let instances = list(rows, "instance", at)?.cast(&DataType::UInt32)?;
-        let values = list(rows, "value", at)?.cast(&DataType::Float64)?;
-        let mut by_instance: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-        for (instance, value) in instances.u32()?.iter().zip(values.f64()?.iter()) {
-            if let (Some(instance), Some(value)) = (instance, value.filter(|value| value.is_finite())) {
-                by_instance.entry(instance).or_default().push(value);
+    })?;
+    let series = COLUMNS
+        .iter()
+        .zip(columns)
+        .map(|((column, unit, is_main, _), values)| (*column, unit.clone(), *is_main, Direction::Lower, false, values));
+    let success = ("success", Unit::Ratio, true, Direction::Higher, true, success);
+    for (column, unit, is_main, better, is_share, gathered) in std::iter::once(success).chain(series) {
+        for (number, values) in (0_u32..).zip(gathered).filter(|(_, values)| !values.is_empty()) {
+            let (instance, mut keys) = parted(codes.keys(number));
+            let key_group = keys.pop().flatten();
+            let name = format!("{}.{column}", keys.pop().flatten().unwrap_or_default());
+            if !wanted.takes(&name, is_main) {
+                continue;
             }
-        }
-        for (instance, values) in by_instance {
             let key = Key {
-                origin: Origin::Metric,
-                name: name.clone(),
+                origin: Origin::Operation,
+                name,
                 group: group_of(groups, instance),
-                key_group: None,
-                source: Some(source.clone()),
-                is_share: false,
+                key_group,
+                source: None,
+                is_share,
                 unit: unit.clone(),
-                better,
+                better: Some(better),
             };
             found.entry(key).or_default().entry(instance).or_default().extend(values);
         }
@@ -246,9 +197,57 @@ fn add_metrics(
     Ok(())
 }
 
-fn list(rows: &DataFrame, name: &str, at: usize) -> PolarsResult<polars::prelude::Series> {
-    match rows.column(name)?.get(at)? {
-        AnyValue::List(series) => Ok(series),
-        other => Err(PolarsError::SchemaMismatch(format!("`{name}` holds {other} where a list belongs").into())),
+fn metrics(
+    taken: &Taken<'_>,
+    wanted: &Wanted,
+    groups: &BTreeMap<u32, String>,
+    found: &mut RunValues,
+) -> Result<(), AnalyzeError> {
+    let mut codes = Codes::new(KEYS.into_iter().chain(["instance"]).map(str::to_owned));
+    // The series of each number, if it is wanted, and its values.
+    let mut all: Vec<(Option<Key>, u32, Vec<f64>)> = Vec::new();
+    taken.metrics(&mut |frame| {
+        let numbers = codes.of(frame)?;
+        for number in all.len()..codes.len() {
+            let (instance, keys) = parted(codes.keys(u32::try_from(number).unwrap_or(u32::MAX)));
+            all.push((metric(keys, group_of(groups, instance), wanted), instance, Vec::new()));
+        }
+        for (number, value) in numbers.into_iter().zip(frame::floats(frame, "value")?) {
+            let (key, _, values) = &mut all[number as usize];
+            values.extend(value.filter(|value| key.is_some() && value.is_finite()));
+        }
+        Ok(())
+    })?;
+    for (key, instance, values) in all {
+        if let Some(key) = key.filter(|_| !values.is_empty()) {
+            found.entry(key).or_default().entry(instance).or_default().extend(values);
+        }
     }
+    Ok(())
+}
+
+/// The series that such records belong to, if it is wanted: by the columns of [`KEYS`].
+fn metric(keys: Vec<Option<String>>, group: String, wanted: &Wanted) -> Option<Key> {
+    let [source, name, kind, measure, unit, dir] = <[_; KEYS.len()]>::try_from(keys).ok()?;
+    let word = Option::unwrap_or_default;
+    let (source, name, measure) = (word(source), word(name), word(measure));
+    let name = if kind.as_deref() == Some("point") { name } else { format!("{name}.{measure}") };
+    let better = match dir.as_deref().and_then(|dir| dir.parse::<f64>().ok()) {
+        Some(dir) if dir < 0.0 => Some(Direction::Lower),
+        Some(dir) if dir > 0.0 => Some(Direction::Higher),
+        Some(_) | None => None,
+    };
+    let is_main = source != "diagnostics"
+        && MEASURES.contains(&measure.as_str())
+        && (better.is_some() || wanted.detail == Detail::All);
+    wanted.takes(&name, is_main).then(|| Key {
+        origin: Origin::Metric,
+        name,
+        group,
+        key_group: None,
+        source: Some(source),
+        is_share: false,
+        unit: Unit::parse(unit.as_deref().unwrap_or_default()),
+        better,
+    })
 }

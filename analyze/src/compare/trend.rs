@@ -26,6 +26,7 @@ pub enum TrendOrder {
 pub struct Trend {
     points: Vec<Point>,
     rows: Vec<Drift>,
+    left_out: BTreeSet<String>,
 }
 
 impl Trend {
@@ -36,7 +37,11 @@ impl Trend {
 
     /// The course for whoever renders it.
     pub fn report(&self) -> Report {
-        report(&self.points, &self.rows)
+        let mut report = report(&self.points, &self.rows);
+        for text in &self.left_out {
+            report.note(Tone::Warn, text.clone());
+        }
+        report
     }
 }
 
@@ -85,7 +90,7 @@ pub fn trend(runs: &Runs, order: &TrendOrder, effect: f64, seed: u64) -> Result<
         row.decide(adjusted, effect);
     }
     rows.sort_by_key(|row| Verdict::ALL.iter().position(|one| *one == row.verdict));
-    Ok(Trend { points, rows })
+    Ok(Trend { points, rows, left_out: runs.left_out.clone() })
 }
 
 fn points(runs: &Runs, order: &TrendOrder) -> Result<Vec<Point>, AnalyzeError> {
@@ -319,7 +324,7 @@ mod tests {
         });
         let values =
             times.iter().map(|one| BTreeMap::from([(key.clone(), BTreeMap::from([(0, vec![one.0, one.0 + 1.0])]))]));
-        Runs { settings: settings.collect(), values: values.collect() }
+        Runs { settings: settings.collect(), values: values.collect(), ..Runs::default() }
     }
 
     fn verdicts(report: &Report) -> Vec<Cell> {

@@ -22,7 +22,7 @@ pub struct Effort {
     pub hops: u32,
     /// The hop at which the nearest peer of the final closest set was asked, or would be.
     pub hops_to_nearest: Option<u32>,
-    /// The most bits that a peer of the own table shared with the target.
+    /// The most bits that a peer of the own table shared with the target, the target itself aside.
     pub bits_start: Option<u32>,
     /// The most bits that a peer of the final closest set shares with it.
     pub bits_end: Option<u32>,
@@ -98,7 +98,8 @@ pub fn effort(trace: &Trace, target: Option<Place>, closest: &[u32], place: impl
         hops_to_nearest: nearest
             .map(|(_, peer)| u32::try_from(trace.hop(peer)).unwrap_or(u32::MAX))
             .filter(|&hop| hop > 0),
-        bits_start: seeds.filter_map(|contact| bits(contact.peer)).max(),
+        // Whoever has the target in its table and does not reach it is not as near as can be.
+        bits_start: seeds.filter_map(|contact| bits(contact.peer)).filter(|&bits| bits < Place::BITS).max(),
         bits_end: closest.iter().filter_map(|&peer| bits(peer)).max(),
         monotone: nearest.map(|(_, peer)| {
             trace.path(peer).windows(2).all(|pair| far(pair[1].peer).zip(far(pair[0].peer)).is_none_or(|(b, a)| b < a))
@@ -143,6 +144,19 @@ mod tests {
         assert_eq!((found.bits_start, found.bits_end, found.hops), (Some(1), Some(3), 2));
         assert_eq!((found.bits_per_hop(), found.useful_ratio()), (Some(1.0), Some(0.5)));
         assert_eq!((found.monotone, found.wasted), (Some(true), 0));
+    }
+
+    #[test]
+    fn a_target_in_the_own_table_that_does_not_answer_is_no_start() {
+        use StepKind::{DialError, Receive, Send};
+        let steps = [
+            step(Receive, 0xFF, None, &[0x00, 0x40]),
+            step(DialError, 0x00, None, &[]),
+            step(Send, 0x40, Some(0xFF), &[]),
+            step(Receive, 0x40, None, &[0x10]),
+        ];
+        let found = spent(&steps, &[0x10, 0x40]);
+        assert_eq!((found.bits_start, found.bits_end, found.bits_per_hop()), (Some(1), Some(3), Some(2.0)));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use polars::prelude::{DataType, PolarsResult, col, lit};
+use polars::prelude::{DataType, Expr, PolarsResult, col, lit};
 use rayon::prelude::*;
 use tg_model::table::{QUERIES, QUERY_EVENTS};
 
 use super::effort::{Effort, effort};
+use super::find::find;
 use super::keyspace::Member;
 use super::result::{Returned, Score, Truth, score};
 use super::steps::each_lookup;
@@ -102,6 +103,15 @@ impl Scored {
     ///
     /// Cost: the keyspace is sorted once; then O(k log² n) a lookup, in parallel.
     pub fn read(dataset: &Dataset, k: u32) -> Result<Self, AnalyzeError> {
+        Self::read_those(dataset, k, &lit(true))
+    }
+
+    /// The same of one lookup: of the rows of others only those in its neighbourhood are looked at.
+    pub(super) fn read_one(dataset: &Dataset, k: u32, number: u64) -> Result<Self, AnalyzeError> {
+        Self::read_those(dataset, k, &col("query_id").eq(lit(number)))
+    }
+
+    fn read_those(dataset: &Dataset, k: u32, which: &Expr) -> Result<Self, AnalyzeError> {
         if k == 0 {
             return Err(AnalyzeError::Question(
                 "of 0 peers none can be right: choose a `--k` of at least 1".to_owned(),
@@ -109,8 +119,8 @@ impl Scored {
         }
         let world = World::read(dataset)?;
         let truth = Truth::new(&world);
-        let mut lookups = read(dataset)?;
-        settle(dataset, &mut lookups)?;
+        let mut lookups = read(dataset, which)?;
+        settle(dataset, which, &mut lookups)?;
         lookups.par_iter_mut().for_each(|lookup| {
             let (Some(target), Some(end_ns), true) = (lookup.place, lookup.settled_ns, lookup.has_steps) else {
                 return;
@@ -160,10 +170,11 @@ impl Scored {
 
 /// Takes the moment at which a lookup settled from the step that ended it. A lookup whose operation has no end, because
 /// the plan gave up on it, has such a step all the same; and an operation may go on after its lookup.
-fn settle(dataset: &Dataset, lookups: &mut [Lookup]) -> Result<(), AnalyzeError> {
+fn settle(dataset: &Dataset, which: &Expr, lookups: &mut [Lookup]) -> Result<(), AnalyzeError> {
     let Some(scan) = dataset.scan(&QUERY_EVENTS)? else { return Ok(()) };
     let columns = [col("query_id"), col("ts").cast(DataType::Int64)];
-    let rows = dataset.collect(&QUERY_EVENTS, scan.filter(col("kind").eq(lit("terminate"))).select(columns))?;
+    let rows = dataset
+        .collect(&QUERY_EVENTS, scan.filter(which.clone().and(col("kind").eq(lit("terminate")))).select(columns))?;
     let read = || PolarsResult::Ok((frame::counts(&rows, "query_id")?, frame::ints(&rows, "ts")?));
     let (queries, times) = read().map_err(|source| dataset.unreadable(&QUERY_EVENTS, source))?;
     let mut ends: HashMap<u64, i64> = HashMap::with_capacity(queries.len());
@@ -176,7 +187,51 @@ fn settle(dataset: &Dataset, lookups: &mut [Lookup]) -> Result<(), AnalyzeError>
     Ok(())
 }
 
-fn read(dataset: &Dataset) -> Result<Vec<Lookup>, AnalyzeError> {
+/// The number of the lookup that is meant: by its number in the run, its own id, or a prefix of it that no other has.
+pub(super) fn number(dataset: &Dataset, wanted: &str) -> Result<u64, AnalyzeError> {
+    let id = || col("query_id");
+    if let Ok(number) = wanted.parse::<u64>()
+        && !names(dataset, id().eq(lit(number)))?.is_empty()
+    {
+        return Ok(number);
+    }
+    let alike = names(dataset, col("lookup").str().starts_with(lit(wanted)))?;
+    if let Ok(found) = find(&alike, wanted) {
+        return Ok(found.query);
+    }
+    // What stands near it takes all of them to say.
+    let all = names(dataset, lit(true))?;
+    if all.is_empty() {
+        return Err(super::none(dataset));
+    }
+    find(&all, wanted).map(|found| found.query)
+}
+
+/// By what lookups can be named, and nothing else of them.
+fn names(dataset: &Dataset, which: Expr) -> Result<Vec<Lookup>, AnalyzeError> {
+    let Some(scan) = dataset.scan(&QUERIES)? else { return Ok(Vec::new()) };
+    let columns = ["query_id", "lookup", "instance"].map(col);
+    let rows = dataset.collect(&QUERIES, scan.filter(which).select(columns))?;
+    if rows.height() == 0 {
+        return Ok(Vec::new());
+    }
+    let instances: HashMap<u32, String> =
+        Instance::read_all(dataset)?.into_iter().map(|instance| (instance.number, instance.name())).collect();
+    let read = || -> PolarsResult<Vec<Lookup>> {
+        let (queries, ids) = (frame::counts(&rows, "query_id")?, frame::text(&rows, "lookup")?);
+        let askers = frame::indices(&rows, "instance")?;
+        let lookups = queries.into_iter().zip(ids).zip(askers).filter_map(|((query, id), asker)| {
+            let name = |asker| instances.get(&asker).cloned().unwrap_or_else(|| format!("instance {asker}"));
+            Some(Lookup { query: query?, id, instance: name(asker?), ..Lookup::default() })
+        });
+        let mut lookups: Vec<Lookup> = lookups.collect();
+        lookups.sort_by_key(|lookup| lookup.query);
+        Ok(lookups)
+    };
+    read().map_err(|source| dataset.unreadable(&QUERIES, source))
+}
+
+fn read(dataset: &Dataset, which: &Expr) -> Result<Vec<Lookup>, AnalyzeError> {
     let instances: HashMap<u32, Instance> =
         Instance::read_all(dataset)?.into_iter().map(|instance| (instance.number, instance)).collect();
     let Some(scan) = dataset.scan(&QUERIES)? else { return Ok(Vec::new()) };
@@ -196,6 +251,7 @@ fn read(dataset: &Dataset) -> Result<Vec<Lookup>, AnalyzeError> {
         "id_quality",
     ];
     let times = ["start_ts", "end_ts"].map(|name| col(name).cast(DataType::Int64));
+    let scan = scan.filter(which.clone());
     let rows = dataset.collect(&QUERIES, scan.select(names.map(col).into_iter().chain(times).collect::<Vec<_>>()))?;
     let read = || -> PolarsResult<Vec<Lookup>> {
         let (queries, askers) = (frame::counts(&rows, "query_id")?, frame::indices(&rows, "instance")?);

@@ -45,28 +45,28 @@ impl Default for LookupOptions {
 
 /// One lookup of a run, peer by peer. `wanted` is its number in the run, its own id, or a prefix of that.
 pub fn lookup(dataset: &Dataset, wanted: &str, options: &LookupOptions) -> Result<Report, AnalyzeError> {
-    let scored = read(dataset, options)?;
-    let lookup = find(&scored.lookups, wanted)?;
+    let number = lookups::number(dataset, wanted)?;
+    let scored = Scored::read_one(dataset, options.k, number)?;
+    let [lookup] = scored.lookups.as_slice() else {
+        return Err(AnalyzeError::Question(format!("lookup {number} has no kind of operation")));
+    };
     let steps = steps::of_lookup(dataset, lookup.query)?;
     Ok(view::view(&scored, lookup, &steps, &title(dataset)?))
 }
 
 /// How good the lookups of a run were.
 pub fn lookups(dataset: &Dataset, options: &LookupOptions) -> Result<Report, AnalyzeError> {
-    let mut scored = read(dataset, options)?;
+    let mut scored = Scored::read(dataset, options.k)?;
+    if scored.lookups.is_empty() {
+        return Err(none(dataset));
+    }
     scored.add_efforts(dataset)?;
     Ok(summary(&scored, &title(dataset)?, options.worst))
 }
 
-fn read(dataset: &Dataset, options: &LookupOptions) -> Result<Scored, AnalyzeError> {
-    let scored = Scored::read(dataset, options.k)?;
-    if scored.lookups.is_empty() {
-        return Err(AnalyzeError::NoData(format!(
-            "the run recorded no lookups: `{}` has no table `queries`",
-            dataset.dir().display()
-        )));
-    }
-    Ok(scored)
+fn none(dataset: &Dataset) -> AnalyzeError {
+    let dir = dataset.dir().display();
+    AnalyzeError::NoData(format!("the run recorded no lookups: `{dir}` has no table `queries`"))
 }
 
 /// The run, or the folder of its dataset.

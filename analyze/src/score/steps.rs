@@ -79,7 +79,7 @@ pub(crate) fn each_lookup(dataset: &Dataset, last: u64, mut each: impl FnMut(&[S
     let mut low = 0;
     while low <= last {
         let high = low.saturating_add(AT_ONCE);
-        let id = || col("query_id").cast(DataType::UInt64);
+        let id = || col("query_id");
         let steps = read(dataset, id().gt_eq(lit(low)).and(id().lt(lit(high))))?;
         for lookup in steps.chunk_by(|one, other| one.query == other.query) {
             each(lookup);

@@ -11,8 +11,13 @@ use crate::filter::{Filter, FilterError, names};
 /// By what rows are grouped unless something else is asked for; each part takes those that it has.
 const GROUPS: [&str; 2] = ["group", "key_group"];
 
+/// What the program itself and the pieces of tables that it reads take of a limit of memory.
+const READING: usize = 320 << 20;
+/// The least limit of memory that leaves room for anything.
+pub(super) const LEAST: usize = READING + (64 << 20);
+
 /// What a user wrote.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// The condition.
     pub(crate) filter: Option<String>,
@@ -22,12 +27,21 @@ pub(crate) struct Wanted {
     pub(crate) k: Option<u32>,
     /// The rule of percentiles.
     pub(crate) percentile: Percentile,
+    /// The bytes that there are for groups and values.
+    pub(crate) room: usize,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { filter: None, group_by: None, k: None, percentile: Percentile::default(), room: usize::MAX }
+    }
 }
 
 impl Wanted {
     pub(super) fn of(options: &StatsOptions) -> Self {
-        let StatsOptions { filter, group_by, k, percentile, .. } = options;
-        Self { filter: filter.clone(), group_by: group_by.clone(), k: *k, percentile: *percentile }
+        let StatsOptions { filter, group_by, k, percentile, memory_limit, .. } = options;
+        let room = memory_limit.map_or(usize::MAX, |limit| limit.saturating_sub(READING));
+        Self { filter: filter.clone(), group_by: group_by.clone(), k: *k, percentile: *percentile, room }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::report::{Cell, Column, Unit};
 /// A value by which rows are grouped. The order is that of people: what is absent first, 8 before 16 also where both
 /// are texts, numbers before words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// There is none.
     Absent,
     /// A number.
@@ -27,6 +27,17 @@ impl Key {
             Self::Absent => (0, 0.0, ""),
             Self::Number(value) => (1, *value, ""),
             Self::Text(text) => number(text).map_or((2, 0.0, text), |value| (1, value, text)),
+        }
+    }
+}
+
+impl Key {
+    /// As a cell, where nothing else is known of it.
+    pub(super) fn cell(&self) -> Cell {
+        match self {
+            Self::Absent => Cell::Absent,
+            Self::Number(value) => Cell::number(*value),
+            Self::Text(text) => text.as_str().into(),
         }
     }
 }

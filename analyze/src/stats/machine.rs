@@ -6,9 +6,11 @@
 
 use std::fmt::Write as _;
 
-use polars::prelude::{Expr, IntoLazy as _, LazyFrame, PolarsResult, col, len, lit};
+use polars::prelude::{Expr, IntoLazy as _, LazyFrame, NULL, col, len, lit, when};
 use tg_model::table::{HOST, LINKS, QUERIES, RESOURCES, Table as Stored};
 
+use super::grouped::{Group, Measures, grouped};
+use super::key::Key;
 use super::operations;
 use super::screen::Screen;
 use crate::error::AnalyzeError;
@@ -155,7 +157,7 @@ fn untrusted(doubtful: f64) -> String {
 fn doubt(screen: &Screen<'_>, starved: f64, report: &mut Report) -> Result<(), AnalyzeError> {
     let time = format!("{:.1} % of the instances' time was under CPU contention", starved * 100.0);
     let tone = |doubtful: bool| if doubtful { Tone::Warn } else { Tone::Dim };
-    let Some(rows) = operations::rows(screen, &["op", "starved", "duration_ns"])? else {
+    if !screen.datasets.has(&QUERIES)? {
         let doubtful = starved > 1.0 - HIGHEST;
         let rest = if doubtful {
             format!("; of what instances measured, {} to be trusted", untrusted(starved))
@@ -164,8 +166,8 @@ fn doubt(screen: &Screen<'_>, starved: f64, report: &mut Report) -> Result<(), A
         };
         report.note(tone(doubtful), format!("{time}{rest}"));
         return Ok(());
-    };
-    let kinds = kinds(screen, rows)?;
+    }
+    let kinds = kinds(screen)?;
     let (known, starved) =
         kinds.iter().fold((0, 0), |(known, starved), kind| (known + kind.known, starved + kind.starved));
     let mut worst: Vec<&Kind> = kinds.iter().filter(|kind| kind.share() > 1.0 - HIGHEST).collect();
@@ -221,28 +223,40 @@ fn seconds(ns: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-fn kinds(screen: &Screen<'_>, rows: LazyFrame) -> Result<Vec<Kind>, AnalyzeError> {
-    let unreadable = |source| screen.datasets.unreadable(&QUERIES, source);
-    let rows = rows.filter(col("starved").is_not_null());
-    let counted = rows.clone().group_by([col("op")]).agg([len().alias("known"), col("starved").sum()]);
-    let counted =
-        screen.datasets.collect(&QUERIES, counted.sort(["op"], polars::prelude::SortMultipleOptions::default()))?;
-    let read = || -> PolarsResult<_> {
-        Ok((frame::text(&counted, "op")?, frame::counts(&counted, "known")?, frame::counts(&counted, "starved")?))
+fn kinds(screen: &Screen<'_>) -> Result<Vec<Kind>, AnalyzeError> {
+    let columns = ["op", "starved", "duration_ns"];
+    let is_known = || col("starved").is_not_null();
+    let made = [
+        is_known().alias("is known"),
+        col("starved").fill_null(lit(false)).alias("is starved"),
+        when(is_known()).then(operations::real("duration_ns")).otherwise(lit(NULL)).alias("time"),
+    ];
+    let mut measures = Measures {
+        by: vec!["op".to_owned()],
+        flags: vec!["is known".to_owned(), "is starved".to_owned()],
+        rule: screen.percentile,
+        ..Measures::default()
     };
-    let (ops, known, starved) = read().map_err(unreadable)?;
-    let mut kinds = Vec::new();
-    for ((op, known), starved) in ops.into_iter().zip(known).zip(starved) {
-        let (op, known, starved) = (op.unwrap_or_default(), known.unwrap_or_default(), starved.unwrap_or_default());
-        let mut kind = Kind { op, known, starved, sure_ns: None };
-        if kind.share() > 1.0 - HIGHEST {
-            let took = col("duration_ns").filter(col("duration_ns").gt_eq(lit(0)));
-            let at = screen.percentile.of(took, sure(kind.share()) / 100.0, "sure");
-            let found = rows.clone().filter(col("op").eq(lit(kind.op.clone()))).select([at]);
-            let found = screen.datasets.collect(&QUERIES, found)?;
-            kind.sure_ns = frame::floats(&found, "sure").map_err(unreadable)?.first().copied().flatten();
-        }
-        kinds.push(kind);
+    let add = |measures: &Measures| {
+        grouped(measures, screen.room, &mut |told| operations::each(screen, &columns, &made, told))
+    };
+    let kind = |group: &Group| {
+        let Key::Text(op) = &group.keys[0] else { return None };
+        let (known, starved) = (group.flags[0], group.flags[1]);
+        (known > 0).then(|| Kind { op: op.clone(), known, starved, sure_ns: None })
+    };
+    let mut kinds: Vec<Kind> = add(&measures)?.iter().filter_map(kind).collect();
+    kinds.sort_by(|a, b| a.op.cmp(&b.op));
+    let share = |kind: &Kind| sure(kind.share()) / 100.0;
+    let shares: Vec<f64> = kinds.iter().filter(|kind| kind.share() > 1.0 - HIGHEST).map(share).collect();
+    if shares.is_empty() {
+        return Ok(kinds);
+    }
+    measures.values = vec![("time".to_owned(), shares.clone())];
+    for group in add(&measures)? {
+        let Some(kind) = kinds.iter_mut().find(|kind| group.keys[0] == Key::Text(kind.op.clone())) else { continue };
+        let at = shares.iter().position(|&of| of.total_cmp(&share(kind)).is_eq());
+        kind.sure_ns = at.and_then(|at| *group.values[0].shares.get(at)?);
     }
     Ok(kinds)
 }

@@ -7,16 +7,16 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, PolarsResult, SortMultipleOptions, col, len, lit};
+use polars::prelude::{BooleanChunked, ChunkCompareEq as _, DataFrame, IntoLazy as _, PolarsResult};
 use tg_model::table::METRICS;
 
 use super::columns::{Rows, physical};
-use super::key::{Key, Named, keys, with_keys};
+use super::grouped::{Group, Measures, grouped};
+use super::key::{Key, Named, with_keys};
+use super::last::Last;
 use super::overview::{Detail, StatsOptions};
-use super::percentile::Percentile;
 use super::screen::Screen;
 use crate::error::AnalyzeError;
-use crate::frame;
 use crate::glob;
 use crate::report::{Cell, Column, Direction, Report, Table, Tone, Unit};
 
@@ -81,121 +81,133 @@ struct Series {
     max: Option<f64>,
 }
 
-const KEYS: [&str; 6] = ["source", "name", "type", "measure", "unit", "dir"];
+pub(crate) const KEYS: [&str; 6] = ["source", "name", "type", "measure", "unit", "dir"];
 
 /// The keys of groups: places among the named columns.
 pub(super) fn by(screen: &Screen<'_>) -> Vec<usize> {
     screen.by(Rows::Metrics, &KEYS)
 }
 
-/// The instances that wrote any metric, by their numbers among those of all runs.
-fn writers(screen: &Screen<'_>) -> Result<BTreeSet<u64>, AnalyzeError> {
-    let Some(scan) = screen.datasets.scan(&METRICS, &["instance"])? else { return Ok(BTreeSet::new()) };
-    let rows = screen.datasets.collect(&METRICS, scan.select([col("instance").unique()]))?;
-    let numbers = frame::counts(&rows, "instance").map_err(|source| screen.datasets.unreadable(&METRICS, source))?;
-    Ok(numbers.into_iter().flatten().collect())
+/// Tells of all records, piece by piece, with the named columns of their own, and which of them are points.
+fn each(
+    screen: &Screen<'_>,
+    each: &mut dyn FnMut(&DataFrame, &BooleanChunked) -> PolarsResult<()>,
+) -> Result<(), AnalyzeError> {
+    let always = ["instance", "value", "ts", "file_id", "line", "raw_name"];
+    let columns: BTreeSet<&str> = KEYS.into_iter().chain(always).chain(screen.stored(Rows::Metrics)).collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    screen.datasets.each_chunk(&METRICS, &columns, &mut |frame| {
+        let frame = frame.lazy().with_columns(screen.own(Rows::Metrics)).collect()?;
+        let is_point = frame.column("type")?.str()?.equal("point");
+        each(&frame, &is_point)
+    })
+}
+
+/// The points of a piece that are meant.
+fn points(screen: &Screen<'_>, frame: &DataFrame, is_point: &BooleanChunked) -> PolarsResult<DataFrame> {
+    let points = if is_point.all() { frame.clone() } else { frame.filter(is_point)? };
+    screen.choose(Rows::Metrics, points.lazy()).collect()
+}
+
+/// Tells of the records that are meant and count: every point, and of an aggregate the last of each series.
+pub(super) fn each_that_counts(
+    screen: &Screen<'_>,
+    told: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
+) -> Result<(), AnalyzeError> {
+    let mut last = Last::new();
+    each(screen, &mut |frame, is_point| {
+        last.add(frame, is_point)?;
+        told(&points(screen, frame, is_point)?)
+    })?;
+    let rest = || match last.finish()? {
+        Some(last) => told(&screen.choose(Rows::Metrics, last.lazy()).collect()?),
+        None => Ok(()),
+    };
+    rest().map_err(|source| screen.datasets.unreadable(&METRICS, source))
 }
 
 /// Summarises the metrics that are meant. Which record of an aggregate is the last does not depend on the condition.
 pub(super) fn read(screen: &Screen<'_>) -> Result<Found, AnalyzeError> {
     let by = by(screen);
     let of_instances = screen.of_instances(&by);
-    let mut found = Found { writers: writers(screen)?, ..Found::default() };
+    let mut found = Found::default();
     for member in screen.members() {
         *found.sizes.entry(member.keys(&of_instances)).or_insert(0) += 1;
     }
-    let always = ["instance", "value", "ts", "file_id", "line", "raw_name"];
-    let columns: BTreeSet<&str> = KEYS.into_iter().chain(always).chain(screen.stored(Rows::Metrics)).collect();
-    let Some(scan) = screen.datasets.scan(&METRICS, &columns.into_iter().collect::<Vec<_>>())? else {
+    if !screen.datasets.has(&METRICS)? {
         return Ok(found);
-    };
-    let scan = scan.with_columns(screen.own(Rows::Metrics));
-    let is_point = || col("type").eq(lit("point"));
-    let points = scan.clone().filter(is_point());
-    let last = |name: String| {
-        let moment = [col("ts").cast(DataType::Int64), col("file_id"), col("line")];
-        col(name).sort_by(moment, SortMultipleOptions::default()).last()
-    };
-    let kept = std::iter::once("value".to_owned()).chain(screen.own_names(Rows::Metrics));
-    let aggregates = scan
-        .filter(is_point().not())
-        .group_by(KEYS.iter().chain(["raw_name", "instance"].iter()).map(|&name| col(name)).collect::<Vec<_>>())
-        .agg(kept.map(last).collect::<Vec<_>>());
+    }
     let positions: Vec<usize> = of_instances.iter().filter_map(|at| by.iter().position(|one| one == at)).collect();
     let by = screen.named(&by);
-    let gather = || -> PolarsResult<Vec<Series>> {
-        let mut all = Vec::new();
-        for values in [points, aggregates] {
-            let chosen = screen.choose(Rows::Metrics, values);
-            all.extend(summarise(chosen, &by, &positions, screen.percentile)?);
-        }
-        all.sort_by(order);
-        Ok(all)
+    let measures = Measures {
+        by: KEYS.map(str::to_owned).into_iter().chain(by.iter().map(|named| physical(&named.name))).collect(),
+        distinct: Some("instance".to_owned()),
+        values: vec![("value".to_owned(), vec![0.5, 0.95, 0.99])],
+        rule: screen.percentile,
+        ..Measures::default()
     };
-    found.series = gather().map_err(|source| screen.datasets.unreadable(&METRICS, source))?;
+    let (mut last, mut is_first) = (Last::new(), true);
+    let mut groups = grouped(&measures, screen.room, &mut |told| {
+        each(screen, &mut |frame, is_point| {
+            if is_first {
+                let mut writer = None;
+                for instance in frame.column("instance")?.u64()?.iter().flatten() {
+                    if writer != Some(instance) {
+                        writer = Some(instance);
+                        found.writers.insert(instance);
+                    }
+                }
+                last.add(frame, is_point)?;
+            }
+            told(&points(screen, frame, is_point)?)
+        })?;
+        is_first = false;
+        Ok(())
+    })?;
+    let unreadable = |source| screen.datasets.unreadable(&METRICS, source);
+    if let Some(last) = last.finish().map_err(unreadable)? {
+        let chosen = screen.choose(Rows::Metrics, last.lazy()).collect().map_err(unreadable)?;
+        groups.extend(grouped(&measures, screen.room, &mut |told| told(&chosen).map_err(unreadable))?);
+    }
+    found.series = groups.into_iter().map(|group| series(group, &positions)).collect();
+    found.series.sort_by(order);
     Ok(found)
 }
 
-fn summarise(values: LazyFrame, by: &[&Named], of_instances: &[usize], rule: Percentile) -> PolarsResult<Vec<Series>> {
-    let finite = || col("value").filter(col("value").is_finite());
-    let percentile = |share: f64, name: &str| rule.of(finite(), share, name);
-    let groups = by.iter().map(|named| col(physical(&named.name)));
-    let rows = values
-        .group_by(KEYS.iter().map(|&name| col(name)).chain(groups).collect::<Vec<Expr>>())
-        .agg([
-            len().alias("records"),
-            col("instance").n_unique().alias("instances"),
-            finite().len().alias("n"),
-            finite().mean().alias("mean"),
-            finite().std(1).alias("sd"),
-            finite().min().alias("min"),
-            percentile(0.5, "p50"),
-            percentile(0.95, "p95"),
-            percentile(0.99, "p99"),
-            finite().max().alias("max"),
-        ])
-        .collect()?;
-    series(&rows, keys(&rows, by)?, of_instances)
-}
-
-fn series(rows: &DataFrame, keys: Vec<Vec<Key>>, of_instances: &[usize]) -> PolarsResult<Vec<Series>> {
-    let texts = |name| frame::text(rows, name);
-    let floats = |name| frame::floats(rows, name);
-    let counts = |name| frame::counts(rows, name);
-    let (sources, names, kinds, measures) = (texts("source")?, texts("name")?, texts("type")?, texts("measure")?);
-    let (units, dirs) = (texts("unit")?, frame::ints(rows, "dir")?);
-    let (records, instances, ns) = (counts("records")?, counts("instances")?, counts("n")?);
-    let (means, sds, mins, maxs) = (floats("mean")?, floats("sd")?, floats("min")?, floats("max")?);
-    let (p50s, p95s, p99s) = (floats("p50")?, floats("p95")?, floats("p99")?);
-    let word = |column: &[Option<String>], at: usize| column[at].clone().unwrap_or_default();
-    let all = keys.into_iter().enumerate().map(|(at, keys)| {
-        let n = ns[at].unwrap_or(0);
-        Series {
-            source: word(&sources, at),
-            name: word(&names, at),
-            kind: word(&kinds, at),
-            measure: word(&measures, at),
-            unit: units[at].clone(),
-            better: dirs[at].and_then(|dir| match dir.cmp(&0) {
-                Ordering::Less => Some(Direction::Lower),
-                Ordering::Greater => Some(Direction::Higher),
-                Ordering::Equal => None,
-            }),
-            of_instances: of_instances.iter().map(|&of| keys[of].clone()).collect(),
-            keys,
-            instances: instances[at].unwrap_or(0),
-            not_finite: records[at].unwrap_or(0).saturating_sub(n),
-            n,
-            mean: means[at],
-            sd: sds[at],
-            min: mins[at],
-            p50: p50s[at],
-            p95: p95s[at],
-            p99: p99s[at],
-            max: maxs[at],
-        }
-    });
-    Ok(all.collect())
+fn series(group: Group, of_instances: &[usize]) -> Series {
+    let Group { keys, n, distinct, values, .. } = group;
+    let value = values.into_iter().next().unwrap_or_default();
+    let text = |at: usize| match &keys[at] {
+        Key::Text(text) => Some(text.clone()),
+        Key::Absent | Key::Number(_) => None,
+    };
+    let word = |at: usize| text(at).unwrap_or_default();
+    let by = keys[KEYS.len()..].to_vec();
+    let share = |at: usize| value.shares.get(at).copied().flatten();
+    Series {
+        source: word(0),
+        name: word(1),
+        kind: word(2),
+        measure: word(3),
+        unit: text(4),
+        better: match keys[5] {
+            Key::Number(dir) if dir < 0.0 => Some(Direction::Lower),
+            Key::Number(dir) if dir > 0.0 => Some(Direction::Higher),
+            Key::Absent | Key::Number(_) | Key::Text(_) => None,
+        },
+        of_instances: of_instances.iter().map(|&of| by[of].clone()).collect(),
+        keys: by,
+        instances: distinct,
+        not_finite: n - value.n,
+        n: value.n,
+        mean: value.mean,
+        sd: value.sd,
+        min: value.min,
+        p50: share(0),
+        p95: share(1),
+        p99: share(2),
+        max: value.max,
+    }
 }
 
 fn measure_rank(measure: &str) -> usize {

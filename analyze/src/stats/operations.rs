@@ -3,33 +3,43 @@
 //! Success is counted over every operation, and times over those that have one: an operation that never ended has no
 //! time, and is counted as such, so that survivors do not stand for all.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use polars::prelude::{DataFrame, Expr, LazyFrame, PolarsResult, col, len, lit};
+use polars::prelude::{ChunkCompareEq as _, DataFrame, Expr, IntoLazy as _, NULL, PolarsResult, col, lit, when};
 use tg_model::table::QUERIES;
 
-use super::asked::Wanted;
 use super::columns::{Rows, SCORES, physical};
-use super::key::{Key, Named, keys, with_keys};
-use super::percentile::Percentile;
+use super::grouped::{Group, Measures, grouped};
+use super::key::{Key, Named, with_keys};
 use super::screen::Screen;
 use crate::compare::student::wilson;
-use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
-use crate::frame;
 use crate::report::{Cell, Column, Table, Tone, Unit};
 
 const TIMES: [&str; 3] = ["duration_ns", "first_result_ns", "last_result_ns"];
 const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 const EFFORTS: [&str; 4] = ["total_hops", "hops_for_closest", "requests", "dials"];
 
-/// These columns of the operations that are meant, with the columns that are named and the scores where there are any.
-pub(super) fn rows(screen: &Screen<'_>, columns: &[&'static str]) -> Result<Option<LazyFrame>, AnalyzeError> {
+/// The columns that such a question reads: these, and those that names and scores need.
+fn stored<'a>(screen: &Screen<'_>, columns: &[&'a str]) -> Vec<&'a str> {
     let mut all: BTreeSet<&str> = columns.iter().copied().chain(["instance", "query_id"]).collect();
     all.extend(screen.stored(Rows::Operations));
-    let Some(scan) = screen.datasets.scan(&QUERIES, &all.into_iter().collect::<Vec<_>>())? else { return Ok(None) };
-    let scored = screen.with_scores(scan.with_columns(screen.own(Rows::Operations)));
-    Ok(Some(screen.choose(Rows::Operations, scored)))
+    all.into_iter().collect()
+}
+
+/// Tells of the operations that are meant, piece by piece: these columns of them, the columns that are named, and the
+/// scores where there are any; `made` are made of these.
+pub(super) fn each(
+    screen: &Screen<'_>,
+    columns: &[&str],
+    made: &[Expr],
+    each: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
+) -> Result<(), AnalyzeError> {
+    screen.datasets.each_chunk(&QUERIES, &stored(screen, columns), &mut |frame| {
+        let own = frame.lazy().with_columns(screen.own(Rows::Operations)).collect()?;
+        let rows = screen.choose(Rows::Operations, screen.with_scores(own)?);
+        each(&rows.with_columns(made).collect()?)
+    })
 }
 
 /// One row for each operation, group that asked, and group of keys, or by what was asked for; nothing if no run
@@ -39,111 +49,93 @@ pub(super) fn rows(screen: &Screen<'_>, columns: &[&'static str]) -> Result<Opti
 /// several runs are pooled. With `k`, lookups are scored against the true state of their run, and the means of recall
 /// and displacement are theirs.
 pub(super) fn table(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> {
+    if !screen.datasets.has(&QUERIES)? {
+        return Ok(None);
+    }
     let columns: Vec<&str> = ["op", "status", "dial_failures"].into_iter().chain(TIMES).chain(EFFORTS).collect();
-    let Some(rows) = rows(screen, &columns)? else { return Ok(None) };
     let by = screen.by(Rows::Operations, &["op"]);
     let by = screen.named(&by);
-    let groups = std::iter::once(col("op")).chain(by.iter().map(|named| col(physical(&named.name))));
-    let mut wanted = aggregates(screen.percentile);
-    if screen.scores.is_some() {
-        wanted.push(col("scored").sum());
-        wanted.extend(SCORES.map(|score| col(score).mean()));
-    }
-    let rows = screen.datasets.collect(&QUERIES, rows.group_by(groups.collect::<Vec<_>>()).agg(wanted))?;
+    let measures = measures(screen, &by);
+    let groups = grouped(&measures, screen.room, &mut |told| each(screen, &columns, &made(), told))?;
     let mut table = Table::new("operations", "Operations", self::columns(&by, screen.scores.is_some()));
     let empty = if screen.is_filtered() { "no operation is as was asked" } else { "the table of operations is empty" };
     empty.clone_into(&mut table.empty);
-    type Row = (Option<String>, Vec<Key>, Vec<Cell>);
-    let fill = || -> PolarsResult<Vec<Row>> {
-        let (ops, keys) = (frame::text(&rows, "op")?, keys(&rows, &by)?);
-        let count = |name: &str| frame::counts(&rows, name);
-        let (ns, done, no_time) = (count("n")?, count("done")?, count("no_time")?);
-        let (negative, dials, failed) = (count("negative")?, count("dials_sum")?, count("dial_failures")?);
-        let mut times = Vec::new();
-        for time in TIMES {
-            for (name, _) in SHARES {
-                times.push(frame::floats(&rows, &format!("{time}_{name}"))?);
-            }
-        }
-        let (mut efforts, mut measured) = (Vec::new(), Vec::new());
-        for effort in EFFORTS {
-            measured.push(count(&format!("{effort}_n"))?);
-            efforts.push(frame::floats(&rows, &format!("{effort}_mean"))?);
-            efforts.push(frame::floats(&rows, &format!("{effort}_p95"))?);
-        }
-        let (mut scored, mut scores) = (None, Vec::new());
-        if screen.scores.is_some() {
-            scored = Some(count("scored")?);
-            for score in SCORES {
-                scores.push(frame::floats(&rows, score)?);
-            }
-        }
-        let number = |value: Option<f64>, unit: Unit| value.map_or(Cell::Absent, |value| Cell::Number(value, unit));
-        let row = |(at, keys): (usize, Vec<Key>)| {
-            let (n, done) = (ns[at].unwrap_or(0), done[at].unwrap_or(0));
-            let within = wilson(done as f64, n as f64);
-            let interval = format!("{:.1}–{:.1} %", within.low * 100.0, within.high * 100.0);
-            let mut row = vec![Cell::from(ops[at].clone())];
-            row.extend(by.iter().zip(&keys).map(|(named, key)| named.cell(key)));
-            row.extend([
-                Cell::Count(n),
-                Cell::Count(done),
-                Cell::ratio(done as f64 / n as f64),
-                Cell::from(interval),
-                Cell::ratio(within.low),
-                Cell::ratio(within.high),
-                Cell::Count(no_time[at].unwrap_or(0)),
-                Cell::Count(negative[at].unwrap_or(0)),
-            ]);
-            row.extend(times.iter().map(|time| number(time[at], Unit::Nanos)));
-            row.extend(measured.iter().map(|n| Cell::from(n[at])));
-            row.extend(efforts.iter().map(|effort| number(effort[at], Unit::None)));
-            let share = match (dials[at], failed[at]) {
-                (Some(dials), Some(failed)) if dials > 0 => Some(failed as f64 / dials as f64),
-                _ => None,
-            };
-            row.push(failed[at].into());
-            row.push(number(share, Unit::Ratio));
-            row.push(Cell::Count(scored.as_ref().and_then(|scored| scored[at]).unwrap_or(0)));
-            let score = |of: usize| scores.get(of).and_then(|values| values[at]);
-            row.extend([number(score(0), Unit::Ratio), number(score(1), Unit::Ratio), number(score(2), Unit::None)]);
-            (ops[at].clone(), keys, row)
-        };
-        Ok(keys.into_iter().enumerate().map(row).collect())
-    };
-    let mut filled = fill().map_err(|source| screen.datasets.unreadable(&QUERIES, source))?;
-    filled.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    table.rows = filled.into_iter().map(|(_, _, cells)| cells).collect();
+    let mut groups: Vec<Group> = groups;
+    groups.sort_by(|a, b| a.keys.cmp(&b.keys));
+    table.rows = groups.iter().map(|group| row(group, &by)).collect();
     Ok(Some(table))
 }
 
-fn aggregates(rule: Percentile) -> Vec<Expr> {
+fn row(group: &Group, by: &[&Named]) -> Vec<Cell> {
+    let number = |value: Option<f64>, unit: Unit| value.map_or(Cell::Absent, |value| Cell::Number(value, unit));
+    let (n, [done, no_time, negative]) = (group.n, [group.flags[0], group.flags[1], group.flags[2]]);
+    let within = wilson(done as f64, n as f64);
+    let interval = format!("{:.1}–{:.1} %", within.low * 100.0, within.high * 100.0);
+    let mut row = vec![group.keys[0].cell()];
+    row.extend(by.iter().zip(&group.keys[1..]).map(|(named, key)| named.cell(key)));
+    row.extend([
+        Cell::Count(n),
+        Cell::Count(done),
+        Cell::ratio(done as f64 / n as f64),
+        Cell::from(interval),
+        Cell::ratio(within.low),
+        Cell::ratio(within.high),
+        Cell::Count(no_time),
+        Cell::Count(negative),
+    ]);
+    let (times, rest) = group.values.split_at(TIMES.len());
+    let (efforts, scores) = rest.split_at(EFFORTS.len());
+    row.extend(times.iter().flat_map(|time| &time.shares).map(|&time| number(time, Unit::Nanos)));
+    row.extend(efforts.iter().map(|effort| Cell::Count(effort.n)));
+    for effort in efforts {
+        row.extend([effort.mean, effort.shares[0]].map(|value| number(value, Unit::None)));
+    }
+    let (dials, failed) = (group.totals[0], group.totals[1]);
+    let share = match (dials, failed) {
+        (Some(dials), Some(failed)) if dials > 0 => Some(failed as f64 / dials as f64),
+        _ => None,
+    };
+    row.push(failed.into());
+    row.push(number(share, Unit::Ratio));
+    row.push(Cell::Count(group.flags.get(3).copied().unwrap_or(0)));
+    let score = |of: usize| scores.get(of).and_then(|score| score.mean);
+    row.extend([number(score(0), Unit::Ratio), number(score(1), Unit::Ratio), number(score(2), Unit::None)]);
+    row
+}
+
+/// Columns that are made for what is added up: times that can be, and what an operation counts as.
+fn made() -> Vec<Expr> {
     let total = || col("duration_ns");
     let mut all = vec![
-        len().alias("n"),
-        col("status").eq(lit("done")).sum().alias("done"),
-        total().is_null().sum().alias("no_time"),
-        total().lt(lit(0)).sum().alias("negative"),
-        total_or_null("dials").alias("dials_sum"),
-        total_or_null("dial_failures").alias("dial_failures"),
+        col("status").eq(lit("done")).alias("is done"),
+        total().is_null().alias("has no time"),
+        total().lt(lit(0)).alias("is negative"),
     ];
-    for time in TIMES {
-        let real = || col(time).filter(col(time).gt_eq(lit(0)));
-        let share = |(name, share): (&str, f64)| rule.of(real(), share, &format!("{time}_{name}"));
-        all.extend(SHARES.map(share));
-    }
-    for effort in EFFORTS {
-        all.push(col(effort).count().alias(format!("{effort}_n")));
-        all.push(col(effort).mean().alias(format!("{effort}_mean")));
-        all.push(rule.of(col(effort), 0.95, &format!("{effort}_p95")));
-    }
+    all.extend(TIMES.map(|time| real(time).alias(format!("real {time}"))));
     all
 }
 
-/// The sum, and null where no operation has the number: what was not recorded is not zero.
-fn total_or_null(name: &str) -> Expr {
-    let sum = col(name).cast(polars::prelude::DataType::UInt64).sum();
-    polars::prelude::when(col(name).count().gt(lit(0))).then(sum).otherwise(lit(polars::prelude::NULL))
+/// A time that is not negative.
+pub(super) fn real(time: &str) -> Expr {
+    when(col(time).gt_eq(lit(0))).then(col(time)).otherwise(lit(NULL))
+}
+
+fn measures(screen: &Screen<'_>, by: &[&Named]) -> Measures {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let mut measures = Measures {
+        by: std::iter::once("op".to_owned()).chain(by.iter().map(|named| physical(&named.name))).collect(),
+        flags: names(&["is done", "has no time", "is negative"]),
+        totals: names(&["dials", "dial_failures"]),
+        distinct: None,
+        values: TIMES.map(|time| (format!("real {time}"), SHARES.map(|share| share.1).to_vec())).to_vec(),
+        rule: screen.percentile,
+    };
+    measures.values.extend(EFFORTS.map(|effort| (effort.to_owned(), vec![0.95])));
+    if screen.scores.is_some() {
+        measures.flags.push("scored".to_owned());
+        measures.values.extend(SCORES.map(|score| (score.to_owned(), Vec::new())));
+    }
+    measures
 }
 
 fn columns(by: &[&Named], is_scored: bool) -> Vec<Column> {
@@ -198,18 +190,29 @@ fn columns(by: &[&Named], is_scored: bool) -> Vec<Column> {
 /// frequent first.
 pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> {
     const KEYS: [&str; 3] = ["op", "status", "term_reason"];
-    let columns: Vec<&str> = KEYS.into_iter().chain(["duration_ns"]).collect();
-    let Some(rows) = rows(screen, &columns)? else { return Ok(None) };
+    if !screen.datasets.has(&QUERIES)? {
+        return Ok(None);
+    }
     // Unless they are asked for, groups would take the kinds of failure apart.
     let by = if screen.is_grouped() { screen.by(Rows::Operations, &KEYS) } else { Vec::new() };
     let by = screen.named(&by);
-    let groups = KEYS.iter().map(|&name| col(name)).chain(by.iter().map(|named| col(physical(&named.name))));
-    let rows = rows.filter(col("status").neq(lit("done"))).group_by(groups.collect::<Vec<_>>()).agg([
-        len().alias("n"),
-        col("instance").n_unique().alias("instances"),
-        col("duration_ns").is_null().sum().alias("no_time"),
-    ]);
-    let rows = screen.datasets.collect(&QUERIES, rows)?;
+    let measures = Measures {
+        by: KEYS.map(str::to_owned).into_iter().chain(by.iter().map(|named| physical(&named.name))).collect(),
+        flags: vec!["has no time".to_owned()],
+        distinct: Some("instance".to_owned()),
+        ..Measures::default()
+    };
+    let columns: Vec<&str> = KEYS.into_iter().chain(["duration_ns"]).collect();
+    let mut groups = grouped(&measures, screen.room, &mut |told| {
+        each(screen, &columns, &[col("duration_ns").is_null().alias("has no time")], &mut |frame| {
+            told(&frame.filter(frame.column("status")?.str()?.not_equal("done").as_ref())?)
+        })
+    })?;
+    // The most frequent first, then by what they are.
+    groups.sort_by(|a, b| {
+        let key = |group: &Group| (group.keys[..KEYS.len()].to_vec(), group.keys[KEYS.len()..].to_vec());
+        b.n.cmp(&a.n).then_with(|| key(a).cmp(&key(b)))
+    });
     let columns = vec![
         Column::new("status", "status"),
         Column::new("reason", "lookup ended"),
@@ -220,48 +223,33 @@ pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeErro
     let mut columns = with_keys(&by, &columns);
     columns.insert(0, Column::new("op", "operation"));
     let mut table = Table::new("failed_operations", "Operations that did not succeed", columns);
-    type Row = (u64, Vec<Key>, [String; 3], Vec<Cell>);
-    let fill = || -> PolarsResult<Vec<Row>> {
-        let texts = [frame::text(&rows, "op")?, frame::text(&rows, "status")?, frame::text(&rows, "term_reason")?];
-        let counts = ["n", "no_time", "instances"].map(|name| frame::counts(&rows, name));
-        let [ns, no_time, instances] = counts;
-        let (ns, no_time, instances) = (ns?, no_time?, instances?);
-        let row = |(at, keys): (usize, Vec<Key>)| {
-            let [op, status, reason] = [0, 1, 2].map(|of: usize| texts[of][at].clone());
-            let mut cells: Vec<Cell> = vec![op.clone().into()];
-            cells.extend(by.iter().zip(&keys).map(|(named, key)| named.cell(key)));
-            cells.extend([
-                Cell::Word(status.clone().unwrap_or_default(), Tone::Bad),
-                reason.clone().into(),
-                ns[at].into(),
-                no_time[at].into(),
-                instances[at].into(),
-            ]);
-            (ns[at].unwrap_or(0), keys, [op, status, reason].map(Option::unwrap_or_default), cells)
+    for group in &groups {
+        let (fixed, keys) = group.keys.split_at(KEYS.len());
+        let status = match &fixed[1] {
+            Key::Text(status) => status.clone(),
+            Key::Absent | Key::Number(_) => String::new(),
         };
-        Ok(keys(&rows, &by)?.into_iter().enumerate().map(row).collect())
-    };
-    let mut rows = fill().map_err(|source| screen.datasets.unreadable(&QUERIES, source))?;
-    rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.2, &a.1).cmp(&(&b.2, &b.1))));
-    table.rows = rows.into_iter().map(|(_, _, _, cells)| cells).collect();
+        let mut row = vec![fixed[0].cell()];
+        row.extend(by.iter().zip(keys).map(|(named, key)| named.cell(key)));
+        row.extend([
+            Cell::Word(status, Tone::Bad),
+            fixed[2].cell(),
+            Cell::Count(group.n),
+            Cell::Count(group.flags[0]),
+            Cell::Count(group.distinct),
+        ]);
+        table.rows.push(row);
+    }
     Ok((!table.rows.is_empty()).then_some(table))
 }
 
-/// The operations of a run that are meant, and the scores of its lookups where these are asked for or named.
-pub(crate) struct Chosen {
-    /// The numbers of the operations.
-    pub(crate) numbers: HashSet<u64>,
-    /// Of each lookup that has a score: `query_id`, and the columns of [`SCORES`].
-    pub(crate) scores: Option<DataFrame>,
-}
-
-impl Chosen {
-    /// Chooses the operations that the condition takes; all without one.
-    pub(crate) fn read(dataset: &Dataset, wanted: &Wanted) -> Result<Self, AnalyzeError> {
-        let mut screen = Screen::new(std::slice::from_ref(dataset), wanted, &[Rows::Operations])?;
-        let Some(rows) = rows(&screen, &[])? else { return Ok(Self { numbers: HashSet::new(), scores: None }) };
-        let rows = dataset.collect(&QUERIES, rows.select([col("query_id")]))?;
-        let numbers = frame::counts(&rows, "query_id").map_err(|source| dataset.unreadable(&QUERIES, source))?;
-        Ok(Self { numbers: numbers.into_iter().flatten().collect(), scores: screen.scores.take() })
-    }
+/// The numbers of the operations that are meant, ascending.
+pub(super) fn numbers(screen: &Screen<'_>) -> Result<Vec<u64>, AnalyzeError> {
+    let mut numbers = Vec::new();
+    each(screen, &[], &[], &mut |frame| {
+        numbers.extend(frame.column("query_id")?.u64()?.iter().flatten());
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    Ok(numbers)
 }

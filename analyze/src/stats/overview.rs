@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::col;
 use tg_model::table::{EVENTS, INSTANCES, METRICS, NOTES, QUERIES, QUERY_EVENTS, RUN_EVENTS, Table as Stored};
 
-use super::asked::Wanted;
+use super::asked::{LEAST, Wanted};
 use super::columns::Rows;
 use super::percentile::Percentile;
 use super::screen::{Grouped, Member, Screen};
@@ -31,6 +31,9 @@ pub struct StatsOptions {
     pub filter: Option<String>,
     /// Names of columns, parted by commas, by which rows are grouped instead of by group.
     pub group_by: Option<String>,
+    /// The bytes of memory that may be used, about; without a number as many as it takes. Percentiles stay exact: tables
+    /// are read again where their values find no room.
+    pub memory_limit: Option<usize>,
 }
 
 /// How much of the metrics to show.
@@ -80,6 +83,11 @@ const PARTS: [Part; 8] = {
 /// Statistics of one run, or of several together: head, outcomes by group, failures, operations, metrics by name and
 /// group. Samples of several runs are pooled, and nothing is averaged over runs.
 pub fn stats(datasets: &[Dataset], options: &StatsOptions) -> Result<Report, AnalyzeError> {
+    if let Some(limit) = options.memory_limit.filter(|&limit| limit < LEAST) {
+        let (limit, least) = (limit >> 20, LEAST >> 20);
+        let text = format!("`--memory-limit` grants {limit} MiB, and reading tables takes at least {least} MiB");
+        return Err(AnalyzeError::Question(text));
+    }
     let screen = Screen::new(datasets, &Wanted::of(options), &Rows::ALL)?;
     let has = |table: &Stored| {
         let mut each = screen.datasets.each();

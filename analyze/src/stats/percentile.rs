@@ -1,7 +1,5 @@
 //! Rules of percentiles.
 
-use polars::prelude::{Expr, QuantileMethod, lit};
-
 /// By which rule a percentile at share q of n ascending values x(0) … x(n−1) is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Percentile {
@@ -15,39 +13,57 @@ pub enum Percentile {
     Ps1,
 }
 
-impl Percentile {
-    fn method(self) -> QuantileMethod {
-        match self {
-            Self::Type7 => QuantileMethod::Linear,
-            Self::Nearest => QuantileMethod::Equiprobable,
-            Self::Ps1 => QuantileMethod::Higher,
-        }
-    }
+/// Where a percentile lies among ascending values: so far of the way from one to the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    /// The rank of the value below it, from 0.
+    pub(super) low: u64,
+    /// The rank of the value above it.
+    pub(super) high: u64,
+    /// The share of the way between the two.
+    part: f64,
+}
 
-    /// The percentile of the values that are there.
-    pub(crate) fn of(self, values: Expr, share: f64, name: &str) -> Expr {
-        values.quantile(lit(share), self.method()).alias(name)
+impl Place {
+    /// The percentile, of the values of both ranks.
+    pub(super) fn between(self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.part
+    }
+}
+
+impl Percentile {
+    /// Where the percentile at a share of n values lies; nothing for no values.
+    pub(super) fn place(self, share: f64, n: u64) -> Option<Place> {
+        let last = n.checked_sub(1)?;
+        let rank = match self {
+            Self::Type7 => share * last as f64,
+            Self::Nearest => (share * n as f64).ceil() - 1.0,
+            Self::Ps1 => (share * last as f64).ceil(),
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last rank")]
+        let low = (rank.floor().max(0.0) as u64).min(last);
+        let part = (rank - low as f64).max(0.0);
+        // A rank that is whole has no second value, which may be of another sign or infinite.
+        Some(if part > 0.0 && low < last {
+            Place { low, high: low + 1, part }
+        } else {
+            Place { low, high: low, part: 0.0 }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{IntoLazy as _, col, df};
-
     use super::*;
 
     #[test]
     fn each_rule_gives_its_rank_at_every_size() {
         for n in (1..=400_u32).chain([1_000, 2_000, 9_999, 10_000]) {
             for percent in [50_u32, 95, 99] {
-                let values: Vec<u32> = (0..n).collect();
                 let share = f64::from(percent) / 100.0;
-                let all = [Percentile::Type7, Percentile::Nearest, Percentile::Ps1];
-                let asked = all.map(|rule| rule.of(col("x"), share, &format!("{rule:?}")));
-                let found = df!("x" => values).unwrap().lazy().select(asked).collect().unwrap();
                 let at = |rule: Percentile| {
-                    let name = format!("{rule:?}");
-                    found.column(&name).unwrap().get(0).unwrap().try_extract::<f64>().unwrap()
+                    let place = rule.place(share, n.into()).unwrap();
+                    place.between(place.low as f64, place.high as f64)
                 };
                 assert!((at(Percentile::Type7) - share * f64::from(n - 1)).abs() < 1e-6, "type 7 of {n} at {percent}");
                 // In whole numbers, so that no rounding hides.
@@ -57,5 +73,6 @@ mod tests {
                 assert!((at(Percentile::Ps1) - f64::from(ps1)).abs() < 0.5, "ps1 of {n} at {percent}");
             }
         }
+        assert_eq!(Percentile::Nearest.place(0.5, 0), None);
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Screen<'a> {
     pub(super) datasets: Datasets<'a>,
     /// The rule of percentiles.
     pub(super) percentile: Percentile,
+    /// The bytes that there are for groups and values.
+    pub(super) room: usize,
     /// Every instance, chosen or not.
     pub(super) everyone: Vec<Member>,
     /// Scores by number of operation, where they are asked for.
@@ -78,6 +80,7 @@ impl<'a> Screen<'a> {
         let mut screen = Self {
             datasets,
             percentile: wanted.percentile,
+            room: wanted.room,
             everyone: Vec::new(),
             scores: None,
             asked,
@@ -189,12 +192,6 @@ impl<'a> Screen<'a> {
             Some(made.alias(physical(&named.name)))
         };
         self.asked.named.iter().filter_map(own).collect()
-    }
-
-    /// The names of the columns that [`Screen::own`] makes.
-    pub(super) fn own_names(&self, rows: Rows) -> Vec<String> {
-        let is_own = |named: &&Named| matches!(rows.place(&named.name), Some(Place::Own(_) | Place::Tag(_)));
-        self.asked.named.iter().filter(is_own).map(|named| physical(&named.name)).collect()
     }
 
     /// The rows that the condition takes, with every named column that they have: those of their own are there, and the
@@ -360,8 +357,8 @@ impl<'a> Screen<'a> {
     }
 
     /// Adds the scores of lookups, and to those that are named the names under which they are looked for.
-    pub(super) fn with_scores(&self, frame: LazyFrame) -> LazyFrame {
-        let Some(scores) = &self.scores else { return frame };
+    pub(super) fn with_scores(&self, frame: DataFrame) -> PolarsResult<LazyFrame> {
+        let Some(scores) = &self.scores else { return Ok(frame.lazy()) };
         let named = self.asked.named.iter().filter_map(|named| match Rows::Operations.place(&named.name)? {
             Place::Score(name) => Some(col(name).alias(physical(&named.name))),
             Place::Own(_) | Place::Tag(_) | Place::Instance(_) | Place::Param(_) | Place::Run(_) | Place::Config(_) => {
@@ -369,9 +366,30 @@ impl<'a> Screen<'a> {
             }
         });
         let named: Vec<Expr> = named.collect();
+        // Of the scores, which are in the order of their lookups, those of these.
+        let numbers = frame.column("query_id")?.u64()?;
+        let each = || numbers.iter().flatten();
+        let (low, high) = (each().min().unwrap_or(0), each().max().unwrap_or(0));
+        let scores = between(scores, low, high)?;
         let key = [col("query_id")];
-        frame.join(scores.clone().lazy(), key.clone(), key, JoinArgs::new(JoinType::Left)).with_columns(named)
+        Ok(frame.lazy().join(scores.lazy(), key.clone(), key, JoinArgs::new(JoinType::Left)).with_columns(named))
     }
+}
+
+/// The rows of a frame from one number of an operation to another; they are in that order.
+fn between(frame: &DataFrame, low: u64, high: u64) -> PolarsResult<DataFrame> {
+    let numbers = frame.column("query_id")?.u64()?;
+    let below = |limit: u64, or_at: bool| {
+        let (mut from, mut until) = (0, numbers.len());
+        while from < until {
+            let at = from + (until - from) / 2;
+            let is_below = numbers.get(at).is_none_or(|number| number < limit || (or_at && number == limit));
+            if is_below { from = at + 1 } else { until = at }
+        }
+        from
+    };
+    let (from, until) = (below(low, false), below(high, true));
+    Ok(frame.slice(i64::try_from(from).unwrap_or(i64::MAX), until.saturating_sub(from)))
 }
 
 fn is_of_instance(place: Place<'_>) -> bool {

@@ -1,12 +1,13 @@
 //! Who had to do with operations that went wrong or took long.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use polars::prelude::{
-    DataType, Expr, JoinArgs, JoinType, LazyFrame, PolarsResult, SortMultipleOptions, col, len, lit,
-};
+use polars::prelude::{Expr, PolarsResult, col, lit};
 use tg_model::table::{PEERS, QUERIES, QUERY_EVENTS};
 
+use super::grouped::{Group, Measures, grouped};
+use super::key::Key;
 use super::operations;
 use super::screen::{Member, Screen};
 use crate::datasets::Datasets;
@@ -15,40 +16,45 @@ use crate::frame;
 use crate::report::{Cell, Column, Table, Unit};
 
 /// Peers and instances that are listed.
-const MOST: u32 = 5;
+const MOST: usize = 5;
 
-fn descending(column: &str) -> ([Expr; 2], SortMultipleOptions) {
-    let tie = if column == "lookups" { "peer_idx" } else { "instance" };
-    ([col(column), col(tie)], SortMultipleOptions::default().with_order_descending_multi([true, false]))
+/// How a peer failed lookups.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hurt {
+    lookups: u64,
+    /// The lookup that it failed last.
+    last: u64,
+    dials: u64,
+    requests: u64,
 }
 
 /// The peers that failed most of the lookups that are meant: that could not be dialled, or did not answer.
 pub(super) fn hurtful_peers(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> {
     let datasets = &screen.datasets;
-    let Some(mut scan) = datasets.scan(&QUERY_EVENTS, &["query_id", "kind", "peer_idx"])? else { return Ok(None) };
-    if screen.is_filtered() {
-        let Some(lookups) = operations::rows(screen, &[])? else { return Ok(None) };
-        let key = [col("query_id")];
-        scan = scan.join(lookups.select(key.clone()), key.clone(), key, JoinArgs::new(JoinType::Semi));
-    }
-    let failed = || col("kind").eq(lit("error")).or(col("kind").eq(lit("dial_error")));
-    let (by, order) = descending("lookups");
-    let worst = scan
-        .filter(failed().and(col("peer_idx").is_not_null()))
-        .group_by([col("peer_idx")])
-        .agg([
-            col("query_id").n_unique().alias("lookups"),
-            col("kind").eq(lit("dial_error")).sum().alias("dials"),
-            col("kind").eq(lit("error")).sum().alias("requests"),
-        ])
-        .sort_by_exprs(by, order)
-        .limit(MOST);
-    let rows = datasets.collect(&QUERY_EVENTS, worst)?;
-    let read = || -> PolarsResult<_> {
-        let count = |name: &str| frame::counts(&rows, name);
-        Ok((count("peer_idx")?, count("lookups")?, count("dials")?, count("requests")?))
-    };
-    let (peers, lookups, dials, requests) = read().map_err(|source| datasets.unreadable(&QUERY_EVENTS, source))?;
+    let chosen = if screen.is_filtered() { Some(operations::numbers(screen)?) } else { None };
+    let mut hurt: HashMap<u64, Hurt> = HashMap::new();
+    datasets.each_chunk(&QUERY_EVENTS, &["query_id", "kind", "peer_idx"], &mut |frame| {
+        let (queries, peers) = (frame.column("query_id")?.u64()?, frame.column("peer_idx")?.u64()?);
+        for ((query, kind), peer) in queries.iter().zip(frame.column("kind")?.str()?.iter()).zip(peers.iter()) {
+            let (Some(query), Some(peer), Some(kind @ ("error" | "dial_error"))) = (query, peer, kind) else {
+                continue;
+            };
+            if chosen.as_ref().is_some_and(|chosen| chosen.binary_search(&query).is_err()) {
+                continue;
+            }
+            let hurt = hurt.entry(peer).or_default();
+            // The steps of one lookup stand together.
+            if hurt.lookups == 0 || hurt.last != query {
+                (hurt.lookups, hurt.last) = (hurt.lookups + 1, query);
+            }
+            *(if kind == "error" { &mut hurt.requests } else { &mut hurt.dials }) += 1;
+        }
+        Ok(())
+    })?;
+    let mut worst: Vec<(u64, Hurt)> = hurt.into_iter().collect();
+    worst.sort_by_key(|(peer, hurt)| (Reverse(hurt.lookups), *peer));
+    worst.truncate(MOST);
+    let peers: Vec<Option<u64>> = worst.iter().map(|(peer, _)| Some(*peer)).collect();
     if peers.is_empty() {
         return Ok(None);
     }
@@ -66,16 +72,16 @@ pub(super) fn hurtful_peers(screen: &Screen<'_>) -> Result<Option<Table>, Analyz
         Column::new("request_errors", "failed requests"),
     ];
     let mut table = Table::new("hurtful_peers", "Peers that hurt most lookups", columns);
-    for (at, peer) in peers.iter().enumerate() {
-        let owner = peer.and_then(|peer| owners.get(&peer));
+    for (peer, hurt) in worst {
+        let owner = owners.get(&peer);
         table.rows.push(vec![
-            peer.map(|peer| datasets.name(Datasets::place(peer).0)).into(),
-            peer.and_then(|peer| names.get(&peer).cloned()).into(),
+            datasets.name(Datasets::place(peer).0).into(),
+            names.get(&peer).cloned().into(),
             owner.map_or_else(|| "none of this run".to_owned(), |owner| owner.instance.name()).into(),
             owner.map(|owner| owner.instance.outcome.clone()).into(),
-            lookups[at].into(),
-            dials[at].into(),
-            requests[at].into(),
+            hurt.lookups.into(),
+            hurt.dials.into(),
+            hurt.requests.into(),
         ]);
     }
     Ok(Some(table))
@@ -94,31 +100,29 @@ fn peer_names(screen: &Screen<'_>, wanted: &[Option<u64>]) -> Result<HashMap<u64
 /// The instances whose operations took longest, by the median; those that are meant and ended.
 pub(super) fn slow_instances(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> {
     // Of a handful of instances all would be among the slowest.
-    if screen.members().count() <= MOST as usize {
+    if screen.members().count() <= MOST {
         return Ok(None);
     }
-    let Some(rows) = operations::rows(screen, &["status", "duration_ns"])? else { return Ok(None) };
-    let rule = screen.percentile;
-    let took = || col("duration_ns").filter(col("duration_ns").gt_eq(lit(0))).cast(DataType::Float64);
-    let (by, order) = descending("p50");
-    let slowest: LazyFrame = rows
-        .group_by([col("instance")])
-        .agg([
-            len().alias("n"),
-            col("status").eq(lit("done")).sum().alias("done"),
-            rule.of(took(), 0.5, "p50"),
-            rule.of(took(), 0.95, "p95"),
-        ])
-        .filter(col("p50").is_not_null())
-        .sort_by_exprs(by, order)
-        .limit(MOST);
-    let rows = screen.datasets.collect(&QUERIES, slowest)?;
-    let read = || -> PolarsResult<_> {
-        let count = |name: &str| frame::counts(&rows, name);
-        let (numbers, n, done) = (count("instance")?, count("n")?, count("done")?);
-        Ok((numbers, n, done, frame::floats(&rows, "p50")?, frame::floats(&rows, "p95")?))
+    if !screen.datasets.has(&QUERIES)? {
+        return Ok(None);
+    }
+    let measures = Measures {
+        by: vec!["instance".to_owned()],
+        flags: vec!["is done".to_owned()],
+        values: vec![("real".to_owned(), vec![0.5, 0.95])],
+        rule: screen.percentile,
+        ..Measures::default()
     };
-    let (numbers, n, done, p50, p95) = read().map_err(|source| screen.datasets.unreadable(&QUERIES, source))?;
+    let made = [col("status").eq(lit("done")).alias("is done"), operations::real("duration_ns").alias("real")];
+    let mut slowest =
+        grouped(&measures, screen.room, &mut |told| operations::each(screen, &["status", "duration_ns"], &made, told))?;
+    let p50 = |group: &Group| group.values[0].shares[0];
+    slowest.retain(|group| p50(group).is_some());
+    slowest.sort_by(|a, b| {
+        let key = |group: &Group| p50(group).unwrap_or_default();
+        key(b).total_cmp(&key(a)).then_with(|| a.keys.cmp(&b.keys))
+    });
+    slowest.truncate(MOST);
     let columns = vec![
         screen.run_column(),
         Column::new("instance", "instance"),
@@ -130,15 +134,19 @@ pub(super) fn slow_instances(screen: &Screen<'_>) -> Result<Option<Table>, Analy
     let mut table = Table::new("slow_instances", "Slowest instances, by the median of their operations", columns);
     let known: HashMap<u64, &Member> = screen.everyone.iter().map(|member| (member.number, member)).collect();
     let nanos = |value: Option<f64>| value.map(|value| Cell::Number(value, Unit::Nanos));
-    for (at, number) in numbers.iter().enumerate() {
-        let name = number.and_then(|number| known.get(&number)).map(|member| member.instance.name());
+    for group in &slowest {
+        let number = match group.keys[0] {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a number")]
+            Key::Number(number) => number as u64,
+            Key::Absent | Key::Text(_) => continue,
+        };
         table.rows.push(vec![
-            number.map(|number| screen.datasets.name(Datasets::place(number).0)).into(),
-            name.into(),
-            n[at].into(),
-            Cell::Of(done[at].unwrap_or(0), n[at].unwrap_or(0)),
-            nanos(p50[at]).into(),
-            nanos(p95[at]).into(),
+            screen.datasets.name(Datasets::place(number).0).into(),
+            known.get(&number).map(|member| member.instance.name()).into(),
+            group.n.into(),
+            Cell::Of(group.flags[0], group.n),
+            nanos(group.values[0].shares[0]).into(),
+            nanos(group.values[0].shares[1]).into(),
         ]);
     }
     Ok(Some(table).filter(|table| !table.rows.is_empty()))

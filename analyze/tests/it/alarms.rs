@@ -44,7 +44,7 @@ fn run(random: &mut Random, factor: f64) -> RunValues {
 }
 
 fn side(random: &mut Random, repeats: u32, factor: f64) -> Runs {
-    Runs { settings: Vec::new(), values: (0..repeats).map(|_| run(random, factor)).collect() }
+    Runs { values: (0..repeats).map(|_| run(random, factor)).collect(), ..Runs::default() }
 }
 
 /// How many of the pairs have any row that is neither same nor unclear, and how many a row that is worse.

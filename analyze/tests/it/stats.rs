@@ -317,3 +317,15 @@ fn the_rule_of_percentiles_is_the_one_that_was_asked_for() {
         }
     }
 }
+
+#[test]
+fn a_limit_of_memory_changes_no_number_and_one_that_is_too_low_is_refused() {
+    let rows: Vec<Record<'_>> =
+        (0..500_u32).map(|i| (i % 2, "x", "point", "value", f64::from(i * 7919 % 1009), None, None, 1)).collect();
+    let written = Written::new().instances(&[("a", 2, "ok")]).table(&table::METRICS, &metrics(&rows));
+    let dataset = [Dataset::open(written.path()).unwrap()];
+    let ask = |memory_limit| stats(&dataset, &StatsOptions { memory_limit, ..StatsOptions::default() });
+    assert_eq!(ask(Some(1 << 30)).unwrap(), ask(None).unwrap());
+    let why = ask(Some(100 << 20)).unwrap_err();
+    assert_eq!((why.exit(), why.to_string().contains("100 MiB")), (Exit::Usage, true), "{why}");
+}

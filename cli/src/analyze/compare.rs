@@ -25,6 +25,7 @@ Examples:
   tg analyze compare 9c+ --against 3f+ --metric 'find_providers.*' --effect 10% --fail-on worse
   tg analyze compare 9c+ --against 3f+ --fail-on worse -o compare.xml
   tg analyze compare 9c --assert 'p95(find_providers.duration_ns) < 2s' --assert 'success(get) >= 99%'
+  tg analyze compare 9c+ --against 3f+ --filter 'group = clients and op = find_providers'
   tg analyze compare --trend 'nightly-*' --metric 'find_providers.*'
 
 Compare repeats: one run a side cannot show how much runs of the same thing differ.
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Fewer names make a smaller family of tests, which sees smaller effects.
     #[arg(long, value_name = "GLOB")]
     metric: Vec<String>,
+    /// Only operations and metrics for which this holds, on both sides; the conditions are those of `tg analyze stats`.
+    #[arg(long, value_name = "CONDITION")]
+    filter: Option<String>,
     /// Metrics that do not say which way is better too.
     #[arg(long)]
     all: bool,
@@ -130,7 +134,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return Err(failure.hint("give several runs a side (`RUN+` takes all repeats), or --allow-single"));
     }
     let detail = if args.all { Detail::All } else { Detail::Directed };
-    let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
+    let asked = || Wanted { filter: args.filter.clone(), ..Wanted::default() };
+    let wanted = Wanted { detail, names: args.metric.clone(), ..asked() };
     let read =
         |side: &runs::Chosen, wanted: &Wanted| Runs::read(&side.datasets, wanted).map_err(|error| side.failure(&error));
     let options = CompareOptions {
@@ -156,13 +161,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let mut checked = Vec::new();
     if !args.assert.is_empty() {
         let exact = args.assert.iter().map(|one| one.name.clone()).collect();
-        let values = read(&new, &Wanted { exact, ..Wanted::default() })?;
+        let values = read(&new, &Wanted { exact, ..asked() })?;
         for one in &args.assert {
             match one.check(&values) {
                 Ok(found) => checked.push(found),
                 Err(error @ AnalyzeError::NoData(_)) => {
                     let failure = Failure::from_error(error.exit(), &error);
-                    let all = read(&new, &Wanted { detail: Detail::All, ..Wanted::default() })?;
+                    let all = read(&new, &Wanted { detail: Detail::All, ..asked() })?;
                     return Err(failure.hint(alternatives(&one.name, &all)));
                 }
                 Err(error) => return Err(Failure::from_error(error.exit(), &error)),
@@ -178,7 +183,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 fn drift(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let side = runs::open(&args.runs, context)?;
     let detail = if args.all { Detail::All } else { Detail::Directed };
-    let wanted = Wanted { detail, names: args.metric.clone(), ..Wanted::default() };
+    let wanted = Wanted { detail, names: args.metric.clone(), filter: args.filter.clone(), ..Wanted::default() };
     let runs = Runs::read(&side.datasets, &wanted).map_err(|error| side.failure(&error))?;
     let order = args.by.clone().map_or(TrendOrder::Date, TrendOrder::Key);
     let found =

@@ -22,6 +22,8 @@ Examples:
   tg analyze stats latest --filter 'op = find_providers and duration_ns > 2s'
   tg analyze stats '20261126-*' --group-by run_id,group
   tg analyze stats --all-runs --group-by config.k,params.alpha --table operations
+  tg analyze stats s3://lab/runs/3f s3://lab/runs/40 --s3-endpoint http://localhost:9000
+  tg analyze stats latest --memory-limit 1GiB
 
 A condition names columns of operations, metrics, instances or runs, `params.NAME`, `tags.NAME` and `config.NAME`, and
 compares them by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not`
@@ -56,6 +58,11 @@ pub(crate) struct Args {
     /// The rule of percentiles.
     #[arg(long, value_enum, value_name = "RULE", default_value_t)]
     percentile: Rule,
+    /// Use about so much memory at most: bytes, or with KiB, MiB or GiB [default: as much as it takes].
+    ///
+    /// Percentiles stay exact: what finds no room is read again, in as many passes as it takes.
+    #[arg(long, value_name = "SIZE", value_parser = crate::sync::size_bytes)]
+    memory_limit: Option<u64>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -86,6 +93,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         percentile,
         filter: args.filter,
         group_by: args.group_by,
+        memory_limit: args.memory_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
     let chosen = if args.all_runs { runs::open_all(context)? } else { runs::open_once(&args.runs, context)? };
     let mut report = stats(&chosen.datasets, &options).map_err(|error| chosen.failure(&error))?;

@@ -1,5 +1,6 @@
 //! `tg analyze compare` as a gate: its exit codes, and what it prints for people and for programs.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -66,4 +67,105 @@ fn the_exit_code_says_what_came_of_it() {
     ask(&[&other, "--trend"], 30).says("a trend needs three points");
     // A run twice on one side would count twice.
     ask(&[&dataset, "--against", &other], 32).says("names a run twice");
+}
+
+/// Runs of a plan that wrote round-trip times, one a day, each slower than the one before by `step`.
+fn daily(home: &Home, step: i64) {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    for run in 0..6_i64 {
+        for instance in 0..3_i64 {
+            let dir = home.path().join(format!("daily/day{run}/single/{instance}"));
+            fs::create_dir_all(&dir).expect("a folder");
+            let begin = 1_588_000_000_000_000_000 + run * DAY_NS;
+            let line = |at: i64, event: &str| {
+                format!(
+                    "{{\"ts\":{},\"msg\":\"\",\"group_id\":\"single\",\"run_id\":\"day{run}\",\"event\":{event}}}\n",
+                    begin + at
+                )
+            };
+            let mut text =
+                line(0, "{\"type\":\"start\",\"runenv\":{\"plan\":\"pings\",\"case\":\"quick\",\"run\":\"x\"}}");
+            for at in 1..=20_i64 {
+                let value = 1000 + step * run + at % 7 + instance;
+                for (name, tail) in [("rtt", ""), ("noise", "9")] {
+                    let value = if tail.is_empty() { value } else { 1000 + (at * 37 + run * 11) % 5 };
+                    let metric = format!("{{\"name\":\"{name}\",\"unit\":\"ns\",\"dir\":-1,\"value\":{value}}}");
+                    text += &line(at, &format!("{{\"type\":\"metric\",\"metric\":{metric}}}"));
+                }
+            }
+            text += &line(99, "{\"type\":\"finish\",\"outcome\":\"ok\"}");
+            fs::write(dir.join("run.out"), text).expect("a file");
+        }
+        let source = format!("dir:{}", home.path().join("daily").display());
+        home.tg(["collect", &format!("day{run}"), "--source", &source]).expect(0);
+    }
+}
+
+#[test]
+fn a_trend_tells_what_drifts_over_the_days() {
+    let home = Home::new();
+    daily(&home, 40);
+    let ask = |more: &[&str]| home.tg([&["analyze", "compare", "--trend", "day*"], more].concat());
+    let done = ask(&["--fail-on", "worse", "--format", "json"]);
+    done.expect(31);
+    let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
+    let verdicts = |name: &str| -> Vec<&str> {
+        let rows = report["trend"].as_array().expect("rows").iter().filter(|row| row["name"] == name);
+        rows.map(|row| row["verdict"].as_str().unwrap_or_default()).collect()
+    };
+    assert_eq!(verdicts("rtt"), ["worse"; 2], "{}", done.stdout);
+    assert!(verdicts("noise").iter().all(|verdict| *verdict != "worse"), "{}", done.stdout);
+    let medians = report["points"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter(|row| row["name"] == "rtt" && row["statistic"] == "p50");
+    let medians: Vec<f64> = medians.map(|row| row["value"].as_f64().expect("a value")).collect();
+    assert!(
+        medians.len() == 6 && medians.windows(2).all(|pair| (pair[1] - pair[0] - 40.0).abs() < 1e-9),
+        "{medians:?}"
+    );
+    // What does not drift fails nothing, and the same data gives the same text.
+    ask(&["--fail-on", "worse", "--metric", "noise"]).expect(0);
+    assert_eq!(ask(&["--format", "json"]).stdout, done.stdout);
+    let nobody = ask(&["--filter", "group = nobody"]);
+    assert!(nobody.expect(0).stdout.contains("0 of 0 drift"), "{}", nobody.stdout);
+}
+
+#[test]
+fn a_condition_takes_the_same_rows_on_both_sides() {
+    let home = Home::new();
+    let [dataset, _] = collected(&home);
+    let ask = |more: &[&str], code: i32| {
+        let done = home.tg([&["analyze", "compare", &dataset, &dataset], more, &FEW, &["--format", "json"]].concat());
+        done.expect(code);
+        if code == 0 {
+            serde_json::from_str::<Value>(&done.stdout).expect("the report is JSON")
+        } else {
+            done.stderr.into()
+        }
+    };
+    let names = |report: &Value| -> std::collections::BTreeSet<String> {
+        let rows = report["comparison"].as_array().expect("rows").iter();
+        rows.map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let all = names(&ask(&[], 0));
+    let some = ask(&["--filter", "op = find_providers"], 0);
+    let wanted: std::collections::BTreeSet<String> =
+        all.iter().filter(|name| name.starts_with("find_providers.")).cloned().collect();
+    assert_eq!(names(&some), wanted);
+    let notes = some["notes"].to_string();
+    assert!(
+        notes.contains("op = find_providers") && notes.contains("left out: metrics, which have no `op`"),
+        "{notes}"
+    );
+    // An assertion is held against the rows that are meant.
+    let taken = |condition: &str, wanted: i32| {
+        let args = ["analyze", "compare", &dataset, "--filter", condition];
+        home.tg([&args[..], &["--assert", "count(find_providers.success) > 0"]].concat()).expect(wanted);
+    };
+    taken("op = find_providers", 0);
+    taken("op = provide", 30);
+    let wrong = ask(&["--filter", "oop = get"], 2);
+    assert!(wrong.to_string().contains("did you mean `op`?"), "{wrong}");
 }

@@ -138,39 +138,75 @@ fn wrong_questions_are_answered_with_what_to_do() {
     }
 }
 
+/// The operations of the generator, as `--group-by key_group` has them: the name here and the key there.
+const OPERATIONS: [(&str, &str); 4] = [
+    ("find_peer", "*/find_peer/"),
+    ("find_providers", "*/find_providers/providers"),
+    ("get_closest_peers", "*/gcp/"),
+    ("provide", "*/provide/"),
+];
+
 #[test]
 fn the_table_of_operations_is_that_of_the_generator() {
     let home = Home::new();
     let dataset = collected(&home);
-    let done = home.tg(["analyze", "stats", &dataset, "--k", "8", "--format", "json"]);
-    done.expect(0);
-    let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
     let text = std::fs::read(fixture("dht-lookups.truth.json")).expect("the fixture");
     let truth: Value = serde_json::from_slice(&text).expect("the fixture is JSON");
-    let rows = report["operations"].as_array().expect("rows");
-    for (op, key) in [
-        ("find_peer", "*/find_peer/"),
-        ("find_providers", "*/find_providers/providers"),
-        ("get_closest_peers", "*/gcp/"),
-        ("provide", "*/provide/"),
-    ] {
-        let rows: Vec<&Value> = rows.iter().filter(|row| row["op"] == op).collect();
-        let sum = |column: &str| rows.iter().filter_map(|row| row[column].as_f64()).sum::<f64>();
-        let wanted = &truth["queries"][key];
-        near(sum("n"), &wanted["lookups"], op);
-        near(sum("done"), &wanted["success"], op);
-        // One group alone asked for these, so that the generator's percentiles are those of the row.
-        if let ("find_peer" | "provide", [row]) = (op, &rows[..]) {
-            for share in ["p50", "p95", "p99"] {
-                let found = row[&format!("duration_{share}_ns")].as_f64().expect("a time");
-                near(found, &wanted["duration_ns_all"]["type7"][share], op);
+    for rule in ["type7", "nearest", "ps1"] {
+        let mut args = vec!["analyze", "stats", &dataset, "--k", "8", "--group-by", "key_group"];
+        args.extend(["--percentile", rule, "--format", "json"]);
+        let done = home.tg(args);
+        done.expect(0);
+        let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
+        let rows = report["operations"].as_array().expect("rows");
+        for (op, key) in OPERATIONS {
+            let row = rows.iter().find(|row| row["op"] == op).expect("a row");
+            let wanted = &truth["queries"][key];
+            let number = |column: &str| row[column].as_f64().unwrap_or_else(|| panic!("{op} has no {column}"));
+            let same = |column: &str, wanted: &Value| {
+                if wanted.is_null() {
+                    return;
+                }
+                near(number(column), wanted, &format!("{op} {column} {rule}"));
+            };
+            same("n", &wanted["lookups"]);
+            same("done", &wanted["success"]);
+            same("success_ratio", &wanted["success_per_lookup"]);
+            same("dial_failures", &wanted["query_events"]["dial_failures"]);
+            same("requests_mean", &wanted["requests"]["mean"]);
+            same("requests_n", &wanted["requests"]["n"]);
+            same("requests_p95", &wanted["requests"][rule]["p95"]);
+            for (time, known) in [
+                ("duration", "duration_ns_all"),
+                ("first_result", "time_to_first_ns"),
+                ("last_result", "time_to_last_ns"),
+            ] {
+                for share in ["p50", "p95", "p99"] {
+                    same(&format!("{time}_{share}_ns"), &wanted[known][rule][share]);
+                }
             }
-            // A lookup that nobody answered has no hops here and 0 in the generator: the sums agree.
+            near(number("dials_mean") * number("dials_n"), &wanted["query_events"]["dials"], op);
+            near(number("dial_failures_ratio") * number("dials_mean") * number("dials_n"), &row["dial_failures"], op);
             for hops in ["total_hops", "hops_for_closest"] {
-                let number = |name: &str| row[&format!("{hops}_{name}")].as_f64().expect("a number");
-                let (mean, n) = (&wanted["hops"][hops]["mean"], &wanted["hops"][hops]["n"]);
-                let sum = mean.as_f64().expect("a mean") * n.as_f64().expect("a count");
-                near(number("mean") * number("n"), &Value::from(sum), op);
+                // A lookup that nobody answered has no hops here and 0 in the generator: the sums agree.
+                let known = &wanted["hops"][hops];
+                let (mean, n) = (known["mean"].as_f64().expect("a mean"), known["n"].as_f64().expect("a count"));
+                let mean_of = number(&format!("{hops}_mean"));
+                near(mean_of * number(&format!("{hops}_n")), &Value::from(mean * n), op);
+                if number("total_hops_n") >= n {
+                    near(number(&format!("{hops}_p95")), &known[rule]["p95"], &format!("{op} {hops} {rule}"));
+                }
+            }
+            let failed = report["failed_operations"].as_array().expect("rows").iter().filter(|row| row["op"] == op);
+            let mut by_status: BTreeMap<&str, u64> = BTreeMap::new();
+            for row in failed {
+                *by_status.entry(row["status"].as_str().expect("a status")).or_default() +=
+                    row["n"].as_u64().expect("n");
+            }
+            // Those without a metric are incomplete here and nothing there.
+            for (status, n) in wanted["status"].as_object().expect("by status").iter().filter(|(key, _)| *key == "fail")
+            {
+                assert_eq!(by_status.get(status.as_str()), n.as_u64().as_ref(), "{op} {status}");
             }
         }
     }

@@ -80,6 +80,18 @@ fn a_run_is_published_as_it_goes_and_collected_elsewhere() {
         let of_store = server.tg(&home, &["analyze", question, &published, "--format", "json"]);
         assert_eq!((of_store.code(), &of_store.stdout), (of_folder.code(), &of_folder.stdout), "{question}");
     }
+    // Several of them at once answer as those of the home do, also where flags say where the store is.
+    server.tg(&home, &["run", shell, "--case", "ok", "-n", "2", "--collect"]).expect(0);
+    let names = home.runs().into_iter().filter_map(|run| Some(run.dir.file_name()?.to_str()?.to_owned()));
+    let mut runs: Vec<String> = names.collect();
+    runs.sort_by_key(|run| *run != id);
+    server.tg(&home, &["collect", &runs[1], "--publish", place]).expect(0);
+    let there: Vec<String> = runs.iter().map(|run| format!("{place}/{run}")).collect();
+    let of_home = server.tg(&home, &["analyze", "stats", &runs[0], &runs[1], "--format", "json"]);
+    let mut by_flag = other.command(["analyze", "stats", &there[0], &there[1], "--format", "json"]);
+    by_flag.args(["--s3-endpoint", &server.endpoint]);
+    by_flag.env("AWS_ACCESS_KEY_ID", &server.keys[0]).env("AWS_SECRET_ACCESS_KEY", &server.keys[1]);
+    assert_eq!(finish(&mut by_flag).expect(0).stdout, of_home.expect(0).stdout);
     let again = Home::new();
     server.tg(&again, &["collect", &id, "--source", place, "--strict"]).expect(0);
     assert_eq!(read(&again.path().join("runs").join(&id).join("dataset/files/part-0000.parquet")), local);
