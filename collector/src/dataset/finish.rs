@@ -216,9 +216,10 @@ impl Finish<'_> {
             let shape = keys.shape(&name);
             let mut table = self.table(&shape);
             let mut rows = Rows::new(shape.clone());
+            let mut filler = keys.filler();
             for pile in &piles {
                 pile.each(&mut |at, text| {
-                    keys.fill(&mut rows, at, text);
+                    filler.fill(&mut rows, at, text);
                     if rows.len() >= 8192 || rows.bytes() > 4 << 20 {
                         table.push(batch(&mut rows)?)?;
                     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow::array::{Array, StringArray, StringBuilder, UInt32Array, UInt32Builder};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
-use serde_json::Value as Json;
 use tg_model::table::Kind;
 
-use super::rows::{Rows, Value};
+use super::own_line::{self, Cell, Seen};
+use super::rows::Rows;
 use super::schema::{ColumnShape, Shape};
 use super::scratch::{Pile, PileWriter, Scratch};
 use crate::error::CollectError;
@@ -18,48 +18,6 @@ use crate::rules::Declared;
 
 /// A table has no more inferred columns than this; further keys go into `rest` as JSON.
 const MOST_COLUMNS: usize = 200;
-
-/// What the values of a key were so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    bools: bool,
-    ints: bool,
-    floats: bool,
-    other: bool,
-}
-
-impl Seen {
-    const NONE: Self = Self { bools: false, ints: false, floats: false, other: false };
-
-    fn add(&mut self, value: &Json) {
-        match value {
-            Json::Null => {}
-            Json::Bool(_) => self.bools = true,
-            Json::Number(n) if n.as_i64().is_some() => self.ints = true,
-            Json::Number(_) => self.floats = true,
-            Json::String(_) | Json::Array(_) | Json::Object(_) => self.other = true,
-        }
-    }
-
-    fn merge(&mut self, more: Self) {
-        self.bools |= more.bools;
-        self.ints |= more.ints;
-        self.floats |= more.floats;
-        self.other |= more.other;
-    }
-
-    fn kind(self, key: &str) -> Kind {
-        match self {
-            Self { other: true, .. } => Kind::Text,
-            Self { bools: true, ints: false, floats: false, .. } => Kind::Bool,
-            Self { bools: true, .. } => Kind::Text,
-            Self { floats: true, .. } => Kind::F64,
-            Self { ints: true, .. } if key == "ts" => Kind::Time,
-            Self { ints: true, .. } => Kind::I64,
-            Self { .. } => Kind::Text,
-        }
-    }
-}
 
 /// The keys of one table.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +32,7 @@ impl Keys {
     pub(crate) fn new(declared: Option<&[Declared]>) -> Self {
         let declared: BTreeMap<String, Declared> =
             declared.into_iter().flatten().map(|column| (column.name.clone(), column.clone())).collect();
-        let seen = declared.keys().map(|key| (key.clone(), Seen::NONE)).collect();
+        let seen = declared.keys().map(|key| (key.clone(), Seen::default())).collect();
         Self { seen, declared, more: false }
     }
 
@@ -82,20 +40,12 @@ impl Keys {
         self.declared.get(key).map_or_else(|| seen.kind(key), |column| column.kind)
     }
 
-    fn add(&mut self, object: &serde_json::Map<String, Json>) {
-        for (key, value) in object {
-            self.entry(key, |seen| seen.add(value));
-        }
-    }
-
-    fn entry(&mut self, key: &str, change: impl FnOnce(&mut Seen)) {
+    fn add(&mut self, key: &str, more: Seen) {
         if let Some(seen) = self.seen.get_mut(key) {
-            change(seen);
+            seen.merge(more);
             return;
         }
-        let mut seen = Seen::NONE;
-        change(&mut seen);
-        self.seen.insert(key.to_owned(), seen);
+        self.seen.insert(key.to_owned(), more);
         // The keys that sort first stay, so that the order of reading does not matter.
         if self.seen.len() > MOST_COLUMNS {
             self.seen.pop_last();
@@ -105,7 +55,7 @@ impl Keys {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (key, more) in &other.seen {
-            self.entry(key, |seen| seen.merge(*more));
+            self.add(key, *more);
         }
         self.more |= other.more;
     }
@@ -155,25 +105,61 @@ impl Keys {
         Shape::new(format!("x_{name}"), doc, columns, sort)
     }
 
+    /// Makes rows of lines.
+    pub(crate) fn filler(&self) -> Filler<'_> {
+        let columns: Vec<(&str, Kind)> =
+            self.seen.iter().map(|(key, seen)| (key.as_str(), self.kind(key, *seen))).collect();
+        Filler { columns, more: self.more, order: Vec::new() }
+    }
+}
+
+/// Makes rows of lines whose keys are known.
+pub(crate) struct Filler<'a> {
+    /// The keys in the order of the columns that they fill.
+    columns: Vec<(&'a str, Kind)>,
+    more: bool,
+    /// For each key of the line before, in its order, the column: the next line has most likely the same.
+    order: Vec<usize>,
+}
+
+impl Filler<'_> {
+    fn column(&mut self, nth: usize, key: &str) -> Option<usize> {
+        if let Some(&at) = self.order.get(nth)
+            && self.columns.get(at).is_some_and(|(of, _)| *of == key)
+        {
+            return Some(at);
+        }
+        let at = self.columns.binary_search_by(|(of, _)| (*of).cmp(key)).ok()?;
+        if nth < MOST_COLUMNS {
+            self.order.resize(self.order.len().max(nth + 1), at);
+            self.order[nth] = at;
+        }
+        Some(at)
+    }
+
     /// Fills a row from a line.
-    pub(crate) fn fill(&self, rows: &mut Rows, at: (u32, u32, u32), text: &str) {
-        let mut object: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
+    pub(crate) fn fill(&mut self, rows: &mut Rows, at: (u32, u32, u32), text: &str) {
+        let mut cells: Vec<Cell<'_>> = Vec::new();
+        cells.resize_with(self.columns.len(), || Cell::Null);
+        let mut rest = serde_json::Map::new();
+        let more = self.more;
+        let read = own_line::read(text, |nth, key, cell| match self.column(nth, key.as_str()) {
+            Some(at) => cells[at] = cell,
+            None if more => drop(rest.insert(key.0.into_owned(), cell.into_json())),
+            None => {}
+        });
+        if read.is_err() {
+            // It was read before; a row without values is all that there can be.
+            cells.fill_with(|| Cell::Null);
+            rest.clear();
+        }
         let (instance, file_id, line) = at;
         let mut row = rows.row(file_id, line).put(instance);
-        for (key, seen) in &self.seen {
-            let value = object.remove(key).unwrap_or(Json::Null);
-            row = match (self.kind(key, *seen), &value) {
-                (_, Json::Null) => row.put(Value::Null),
-                (Kind::Text, Json::String(text)) => row.put(text.as_str()),
-                (Kind::Text, other) => row.put(other.to_string().as_str()),
-                (Kind::Bool, other) => row.put(other.as_bool()),
-                (Kind::U64, other) => row.put(other.as_u64()),
-                (Kind::F64, other) => row.put(other.as_f64()),
-                (_, other) => row.put(other.as_i64()),
-            };
+        for (cell, (_, kind)) in cells.iter().zip(&self.columns) {
+            row = cell.put(*kind, row);
         }
         if self.more {
-            let rest = if object.is_empty() { None } else { Some(Json::Object(object).to_string()) };
+            let rest = if rest.is_empty() { None } else { Some(serde_json::Value::Object(rest).to_string()) };
             row = row.put(rest.as_deref());
         }
         row.end();
@@ -183,6 +169,8 @@ impl Keys {
 /// Lines of one table that are being read.
 pub(crate) struct OwnRows {
     keys: Keys,
+    /// The keys of the lines so far in the order of one of them: the next line has most likely the same.
+    recent: Vec<(String, Seen)>,
     at: [UInt32Builder; 3],
     text: StringBuilder,
     bytes: usize,
@@ -192,18 +180,32 @@ pub(crate) struct OwnRows {
 impl OwnRows {
     pub(crate) fn new(scratch: &Arc<Scratch>) -> Self {
         let at = std::array::from_fn(|_| UInt32Builder::new());
-        Self { keys: Keys::default(), at, text: StringBuilder::new(), bytes: 0, pile: PileWriter::new(scratch) }
+        Self {
+            keys: Keys::default(),
+            recent: Vec::new(),
+            at,
+            text: StringBuilder::new(),
+            bytes: 0,
+            pile: PileWriter::new(scratch),
+        }
     }
 
-    pub(crate) fn push(&mut self, instance: u32, file_id: u32, line: u32, text: &str) {
-        if let Ok(object) = serde_json::from_str(text) {
-            self.keys.add(&object);
+    /// Takes a line; false, and nothing else, if it is no JSON object.
+    pub(crate) fn push(&mut self, instance: u32, file_id: u32, line: u32, text: &str) -> bool {
+        let Ok(found) = own_line::look(text) else { return false };
+        for (nth, (key, seen)) in found.into_iter().enumerate() {
+            match self.recent.get_mut(nth) {
+                Some((of, before)) if of == key.as_str() => before.merge(seen),
+                None if nth < MOST_COLUMNS => self.recent.push((key.0.into_owned(), seen)),
+                _ => self.keys.add(key.as_str(), seen),
+            }
         }
         for (builder, value) in self.at.iter_mut().zip([instance, file_id, line]) {
             builder.append_value(value);
         }
         self.text.append_value(text);
         self.bytes += text.len() + 17;
+        true
     }
 
     pub(crate) fn settle(&mut self, most: usize) -> Result<(), CollectError> {
@@ -232,6 +234,9 @@ impl OwnRows {
 
     pub(crate) fn finish(mut self) -> Result<OwnPile, CollectError> {
         self.settle(1)?;
+        for (key, seen) in &self.recent {
+            self.keys.add(key, *seen);
+        }
         Ok(OwnPile { keys: self.keys, pile: self.pile.finish()? })
     }
 }
