@@ -15,7 +15,6 @@ use crate::archive::read::Archive;
 use crate::collect::{CollectOptions, Collected, collect};
 use crate::dataset::build::build;
 use crate::dataset::own::Keys;
-use crate::dataset::rows::Rows;
 use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, Shapes, T};
 use crate::read::facts::Facts;
@@ -97,14 +96,13 @@ fn fates(name: &str, content: &[u8], rules: Option<&Rules>) {
         for (name, pile) in &part.own {
             let mut keys = Keys::new(rules.and_then(|rules| rules.declared(name)));
             keys.merge(&pile.keys);
-            let (mut filler, mut filled) = (keys.filler(), Rows::new(keys.shape(name)));
-            pile.each(&mut |at, text| {
-                filler.fill(&mut filled, at, text);
-                rows.insert(at.2);
-                Ok(())
-            })
-            .expect("rows can be read");
-            filled.take().expect("rows fit their table");
+            let filler = keys.filler(name);
+            for (layout, pile) in &pile.piles {
+                for batch in pile.read().expect("rows can be read") {
+                    let batch = filler.fill(layout, &batch.expect("rows can be read")).expect("rows fit their table");
+                    rows.extend(batch.column(1).as_primitive::<UInt32Type>().values());
+                }
+            }
         }
         for t in T::ALL {
             let Some(pile) = &part.tables[t as usize] else { continue };

@@ -1,7 +1,7 @@
-//! One line of a table of the author's own: its keys and what their values are, read without a copy where that can be.
+//! One line of a table of the author's own: its keys and its values, read without a copy where that can be.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -13,10 +13,10 @@ use crate::read::json::Text;
 /// What the values of a key were so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    bools: bool,
-    ints: bool,
-    floats: bool,
-    other: bool,
+    pub(crate) bools: bool,
+    pub(crate) ints: bool,
+    pub(crate) floats: bool,
+    pub(crate) other: bool,
 }
 
 impl Seen {
@@ -42,7 +42,7 @@ impl Seen {
 }
 
 /// One value of a line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Cell<'a> {
     Null,
     Bool(bool),
@@ -56,6 +56,17 @@ pub(crate) enum Cell<'a> {
 }
 
 impl Cell<'_> {
+    pub(crate) fn seen(&self) -> Seen {
+        let none = Seen::default();
+        match self {
+            Self::Null => none,
+            Self::Bool(_) => Seen { bools: true, ..none },
+            Self::Int(_) => Seen { ints: true, ..none },
+            Self::Uint(_) | Self::Float(_) => Seen { floats: true, ..none },
+            Self::Text(_) | Self::Json(_) => Seen { other: true, ..none },
+        }
+    }
+
     pub(crate) fn into_json(self) -> Json {
         match self {
             Self::Null => Json::Null,
@@ -68,66 +79,46 @@ impl Cell<'_> {
         }
     }
 
+    /// As text, whatever it is.
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Bool(yes) => if *yes { "true" } else { "false" }.into(),
+            Self::Int(n) => n.to_string().into(),
+            Self::Uint(n) => n.to_string().into(),
+            Self::Float(x) => Json::from(*x).to_string().into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::Json(json) => json.to_string().into(),
+        })
+    }
+
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self {
+            Self::Float(x) => Some(*x),
+            Self::Int(n) => Some(*n as f64),
+            Self::Uint(n) => Some(*n as f64),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn uint(&self) -> Option<u64> {
+        match self {
+            Self::Int(n) => u64::try_from(*n).ok(),
+            Self::Uint(n) => Some(*n),
+            _ => None,
+        }
+    }
+
     /// Puts the value into a column of this kind; one that is of another kind leaves it empty.
     pub(crate) fn put<'r>(&self, kind: Kind, row: Row<'r>) -> Row<'r> {
         match (kind, self) {
-            (Kind::Text, Self::Text(text)) => row.put(text.as_str()),
-            (Kind::Text, Self::Json(json)) => row.put(json.to_string().as_str()),
-            (Kind::Text, Self::Bool(yes)) => row.put(if *yes { "true" } else { "false" }),
-            (Kind::Text, Self::Int(n)) => row.put(n.to_string().as_str()),
-            (Kind::Text, Self::Uint(n)) => row.put(n.to_string().as_str()),
-            (Kind::Text, Self::Float(x)) => row.put(Json::from(*x).to_string().as_str()),
+            (Kind::Text, _) => row.put(self.text().as_deref()),
             (Kind::Bool, Self::Bool(yes)) => row.put(*yes),
-            (Kind::F64, Self::Float(x)) => row.put(*x),
-            (Kind::F64, Self::Int(n)) => row.put(*n as f64),
-            (Kind::F64, Self::Uint(n)) => row.put(*n as f64),
-            (Kind::U64, Self::Int(n)) => row.put(u64::try_from(*n).ok()),
-            (Kind::U64, Self::Uint(n)) => row.put(*n),
+            (Kind::F64, _) => row.put(self.float()),
+            (Kind::U64, _) => row.put(self.uint()),
             (Kind::I64 | Kind::Time, Self::Int(n)) => row.put(*n),
             _ => row.put(Value::Null),
         }
-    }
-}
-
-/// A value that is only looked at.
-impl<'de> Deserialize<'de> for Seen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = Seen;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_unit<E>(self) -> Result<Seen, E> {
-                Ok(Seen::default())
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Seen, E> {
-                Ok(Seen { bools: true, ..Seen::default() })
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-                Ok(Seen { ints: true, ..Seen::default() })
-            }
-            fn visit_u64<E>(self, n: u64) -> Result<Seen, E> {
-                let ints = i64::try_from(n).is_ok();
-                Ok(Seen { ints, floats: !ints, ..Seen::default() })
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-                Ok(Seen { floats: true, ..Seen::default() })
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-                Ok(Seen { other: true, ..Seen::default() })
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Seen, A::Error> {
-                // As values: what is skipped is not checked, and could not be read later.
-                while seq.next_element::<Seen>()?.is_some() {}
-                Ok(Seen { other: true, ..Seen::default() })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
-                while map.next_entry::<Text<'de>, Seen>()?.is_some() {}
-                Ok(Seen { other: true, ..Seen::default() })
-            }
-        }
-        deserializer.deserialize_any(Look)
     }
 }
 
@@ -171,52 +162,40 @@ impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
     }
 }
 
-/// Reads an object entry by entry: `each` hears the number of the entry, its key and its value.
-struct Entries<E, V>(E, PhantomData<V>);
+/// The entries of an object in the order in which they were written.
+struct Entries<'a>(Vec<(Text<'a>, Cell<'a>)>);
 
-impl<'de, V: Deserialize<'de>, E: FnMut(usize, Text<'de>, V)> Visitor<'de> for Entries<E, V> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut nth = 0;
-        while let Some((key, value)) = map.next_entry()? {
-            self.0(nth, key, value);
-            nth += 1;
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Take;
+        impl<'de> Visitor<'de> for Take {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::with_capacity(16);
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
         }
-        Ok(())
+        deserializer.deserialize_map(Take)
     }
 }
 
-fn entries<'a, V: Deserialize<'a>>(
-    text: &'a str,
-    each: impl FnMut(usize, Text<'a>, V),
-) -> Result<(), serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Entries(each, PhantomData))?;
-    json.end()
-}
-
-/// The keys of a line, and what their values are. An error says that the line is no JSON object.
-pub(crate) fn look(text: &str) -> Result<Vec<(Text<'_>, Seen)>, serde_json::Error> {
-    let mut found = Vec::with_capacity(16);
-    entries(text, |_, key, seen| found.push((key, seen)))?;
-    Ok(found)
-}
-
-/// Gives the number, the key and the value of each entry of a line.
-pub(crate) fn read<'a>(text: &'a str, each: impl FnMut(usize, Text<'a>, Cell<'a>)) -> Result<(), serde_json::Error> {
-    entries(text, each)
+/// The entries of a line; of two of one name, both. An error says that the line is no JSON object.
+pub(crate) fn read(text: &str) -> Result<Vec<(Text<'_>, Cell<'_>)>, serde_json::Error> {
+    serde_json::from_str(text).map(|Entries(entries)| entries)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What is looked at and what is read is the same, in the words of the JSON library.
     #[test]
-    fn lines_are_seen_as_they_are_read() {
+    fn lines_are_read_as_the_json_library_reads_them() {
         let good = [
             r"{}",
             r#"{"a":1,"b":-2,"c":1.5,"d":true,"e":null,"f":"x","g":[1,{"h":"\u00e9"}],"i":{"j":[]}}"#,
@@ -225,27 +204,12 @@ mod tests {
         ];
         for line in good {
             let wanted: serde_json::Map<String, Json> = serde_json::from_str(line).expect("a good line");
-            let mut got = serde_json::Map::new();
-            read(line, |_, key, cell| drop(got.insert(key.as_str().to_owned(), cell.into_json())))
-                .expect("a good line");
-            assert_eq!(got, wanted);
-            for (key, seen) in look(line).expect("a good line") {
-                let value = &wanted[key.as_str()];
-                let wanted = match value {
-                    Json::Null => Seen::default(),
-                    Json::Bool(_) => Seen { bools: true, ..Seen::default() },
-                    Json::Number(n) if n.as_i64().is_some() => Seen { ints: true, ..Seen::default() },
-                    Json::Number(_) => Seen { floats: true, ..Seen::default() },
-                    _ => Seen { other: true, ..Seen::default() },
-                };
-                // Of two of one name the last one counts.
-                assert!(seen == wanted || line.contains(r#""a":1,"a""#), "{line}: {seen:?}");
-            }
+            let entries = read(line).expect("a good line");
+            let got = entries.into_iter().map(|(key, cell)| (key.0.into_owned(), cell.into_json()));
+            assert_eq!(got.collect::<serde_json::Map<_, _>>(), wanted);
         }
-        for line in
-            ["", "[]", "1", "{", r#"{"a":}"#, r#"{"a":1e999}"#, r#"{"a":["\ud800"]}"#, "{} {}", r#"{"a":{"b":1e999}}"#]
-        {
-            assert!(look(line).is_err() && read(line, |_, _, _| {}).is_err(), "{line}");
+        for line in ["", "[]", "1", "{", r#"{"a":}"#, r#"{"a":1e999}"#, r#"{"a":["\ud800"]}"#, "{} {}"] {
+            assert!(read(line).is_err(), "{line}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tg_model::table::{self, Table};
 
-use super::own::OwnRows;
+use super::own_rows::{OwnPile, OwnRows};
 use super::peers::PartPeers;
 use super::rows::{Row, Rows};
 use super::schema::Shape;
@@ -126,7 +126,7 @@ pub(crate) struct Part {
     /// Rows by table.
     pub(crate) tables: Vec<Option<Pile>>,
     /// Rows of tables of the author's own.
-    pub(crate) own: BTreeMap<String, super::own::OwnPile>,
+    pub(crate) own: BTreeMap<String, OwnPile>,
     /// The peers that the rows name, with their numbers in this segment, until they have numbers in the run.
     pub(crate) peers: Option<PartPeers>,
 }
