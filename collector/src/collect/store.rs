@@ -316,13 +316,10 @@ fn notes_of(file: impl io::Read, most_bytes: usize) -> Vec<SourceNote> {
         if line.bytes.is_empty() {
             continue;
         }
-        notes.push(match serde_json::from_slice(line.bytes) {
-            Ok(note) => note,
-            Err(_) => {
-                let head = &line.bytes[..line.bytes.len().min(NOTE_BYTES)];
-                SourceNote::new(NOTES_FILE, "bad-record", String::from_utf8_lossy(head))
-            }
-        });
+        notes.push(serde_json::from_slice(line.bytes).unwrap_or_else(|_| {
+            let head = &line.bytes[..line.bytes.len().min(NOTE_BYTES)];
+            SourceNote::new(NOTES_FILE, "bad-record", String::from_utf8_lossy(head))
+        }));
     }
 }
 
