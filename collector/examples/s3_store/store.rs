@@ -261,7 +261,10 @@ impl S3 for Handle {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        drop(write!(out, "{byte:02x}"));
+        out
+    })
 }
 
 fn escape(key: &str) -> String {
