@@ -261,10 +261,7 @@ impl S3 for Handle {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        drop(write!(out, "{byte:02x}"));
-        out
-    })
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn escape(key: &str) -> String {
