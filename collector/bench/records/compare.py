@@ -143,7 +143,9 @@ def same(outputs):
         about = file.metadata
         groups = {about.row_group(at).num_rows for at in range(about.num_row_groups - 1)}
         codecs = {about.row_group(0).column(at).compression for at in range(about.num_columns)}
-        if about.num_rows != own.metadata.num_rows or groups - {ROWS} or codecs != {"ZSTD"}:
+        # DuckDB ends a group where a block of lines ends, a little later.
+        uneven = [rows for rows in groups if abs(rows - ROWS) > ROWS // 20]
+        if about.num_rows != own.metadata.num_rows or uneven or codecs != {"ZSTD"}:
             sys.exit("%s has %d rows in groups of %s, packed with %s" % (name, about.num_rows, groups, codecs))
     for column in own.schema_arrow.names:
         wanted = plain(own.read([column]).column(column))
