@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 use tg_collector::{CollectError, Published, Publisher, S3Place};
 use tg_model::{Exit, RunId};
 use tokio_util::sync::CancellationToken;
@@ -76,8 +76,12 @@ pub(crate) fn words(published: &Published, publisher: &Publisher) -> String {
         0 => String::new(),
         notes => format!(", {} on what could not be", count(notes as u64, "note")),
     };
+    let kept = match published.kept_files {
+        0 => String::new(),
+        kept => format!(", {} of them there already", HumanCount(kept)),
+    };
     format!(
-        "published {}, {}, to {}{left}",
+        "published {}, {}{kept}, to {}{left}",
         count(published.files, "file"),
         HumanBytes(published.bytes),
         publisher.place()

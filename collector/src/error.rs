@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use tg_model::Exit;
 
+use crate::s3::Trouble;
+
 /// Why a run could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
@@ -153,10 +155,18 @@ impl CollectError {
             Self::NotFound { .. } => {
                 "`tg runs list` shows the runs of this home; `--source` names another place".to_owned()
             }
-            Self::Source { .. } => {
-                "check the place, your credentials and the network, then run it again: it goes on where it stopped"
-                    .to_owned()
-            }
+            Self::Source { source, .. } => match source.downcast_ref::<Trouble>() {
+                None => "check the path that `--source` names".to_owned(),
+                Some(Trouble::NoCredentials(_)) => {
+                    "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, name a profile \
+                    with `--s3-profile`, or ask without credentials with `--s3-anonymous`"
+                        .to_owned()
+                }
+                Some(_) => {
+                    "check the place, your credentials and the network, then run it again: it goes on where it stopped"
+                        .to_owned()
+                }
+            },
             Self::Full { .. } => {
                 "free some space and run it again, it goes on where it stopped; or `-o DIR` on another disk".to_owned()
             }

@@ -1,4 +1,4 @@
-//! Ways in for fuzzers, and for the tests that keep what fuzzers found.
+//! Ways in for fuzzers, for the tests that keep what fuzzers found, and for a benchmark.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::read::Archive;
 use crate::collect::{CollectOptions, Collected, collect};
 use crate::dataset::build::build;
+use crate::dataset::own::Keys;
 use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, Shapes, T};
 use crate::read::facts::Facts;
 use crate::read::file::{self, FileAt, Repeats};
+use crate::rules::Rules;
 use crate::source::names;
 
 /// The files whose readers differ.
@@ -64,24 +66,43 @@ fn scratch() -> PathBuf {
 ///
 /// If a line has no fate, more than one, or one that its rows do not show.
 pub fn lines(which: usize, content: &[u8]) {
-    let name = NAMES[which % NAMES.len()];
+    fates(NAMES[which % NAMES.len()], content, None);
+}
+
+/// Reads `text` as a file of rules, and by them `content` as a file whose name they most likely match.
+///
+/// # Panics
+///
+/// If a line has no fate, more than one, or one that its rows do not show.
+pub fn rules(text: &[u8], content: &[u8]) {
+    let Ok(text) = str::from_utf8(text) else { return };
+    let Ok(rules) = Rules::parse("rules.toml", text) else { return };
+    assert!(Rules::parse("rules.toml", rules.text()).is_ok(), "the archive's rules can be read again");
+    fates("mine.ndjson", content, Some(&rules));
+}
+
+fn fates(name: &str, content: &[u8], rules: Option<&Rules>) {
     let dir = scratch();
     let scratch = Scratch::new(dir.clone(), 256 << 20);
     let mut segment = Segment::new(&Arc::new(Shapes::new()), &scratch);
     let mut facts = Facts::default();
     let mut repeats = Repeats::new(&scratch);
-    let at = FileAt { instance: 0, file_id: 1, name, path: name, rules: None };
+    let at = FileAt { instance: 0, file_id: 1, name, path: name, rules };
     file::read(&mut segment, &mut facts, &mut repeats, at, content).expect("memory can be read");
     repeats.check().expect("memory can be read");
     let parts = segment.finish().expect("rows fit their tables");
     let (mut rows, mut notes, mut counts) = (BTreeSet::new(), BTreeSet::new(), [0_u64; 4]);
     for part in &parts {
-        for pile in part.own.values() {
-            pile.each(&mut |(_, _, line), _| {
-                rows.insert(line);
-                Ok(())
-            })
-            .expect("rows can be read");
+        for (name, pile) in &part.own {
+            let mut keys = Keys::new(rules.and_then(|rules| rules.declared(name)));
+            keys.merge(&pile.keys);
+            let filler = keys.filler(name);
+            for (layout, pile) in &pile.piles {
+                for batch in pile.read().expect("rows can be read") {
+                    let batch = filler.fill(layout, &batch.expect("rows can be read")).expect("rows fit their table");
+                    rows.extend(batch.column(1).as_primitive::<UInt32Type>().values());
+                }
+            }
         }
         for t in T::ALL {
             let Some(pile) = &part.tables[t as usize] else { continue };
@@ -122,6 +143,17 @@ pub fn archive(content: &[u8]) {
     drop(built);
     collected(&path, &run, &dir.join("into"));
     std::fs::remove_dir_all(&dir).expect("a folder for temporary files");
+}
+
+/// Makes the dataset of an archive below `into`, as the second half of a collect does.
+///
+/// # Panics
+///
+/// If it cannot be made.
+pub fn dataset(archive: &Path, run: &str, into: &Path, jobs: usize) {
+    std::fs::create_dir_all(into).expect("a folder for the dataset");
+    let run = run.parse().expect("a good id");
+    build(archive, &run, into, jobs, &|_| {}, &CancellationToken::new()).expect("an archive of a run");
 }
 
 fn collected(path: &Path, run: &RunId, into: &Path) {

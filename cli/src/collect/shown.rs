@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tg_collector::{Phase, Progress};
 
+const MIB: f64 = 1_048_576.0;
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -32,7 +33,7 @@ impl Shown {
         let terminal = io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:16} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{percent:>3} % {wide_msg}") {
             bar.set_style(style);
         }
         let now = Instant::now();
@@ -63,34 +64,40 @@ impl Shown {
     }
 }
 
-/// `step 1 of 3, archiving: 12 of 100 instances, 1.20 GiB of 3.00 GiB, 120 MiB/s, 15 seconds left`. What is left is
-/// left of the step.
+/// `1/3 archiving 12/100 instances, 1.2/3.0 GiB, 120 MiB/s, 15s left`: short enough for a narrow terminal, which would
+/// cut off what matters most. What is left is left of the step.
 fn words(at: Progress, steps: u8, since: Duration, began_bytes: u64) -> String {
     let (step, doing) = match at.phase {
         Phase::Archive => (1, "archiving"),
         Phase::Dataset => (2, "reading"),
         Phase::Tables => (3, "writing tables"),
     };
-    let step = if steps > 1 { format!("step {step} of {steps}, ") } else { String::new() };
+    let step = if steps > 1 { format!("{step}/{steps} ") } else { String::new() };
     if at.phase == Phase::Tables {
-        return format!("{step}{doing}: {} of {}", at.files, at.of_files);
+        return format!("{step}{doing}, {} of {}", at.files, at.of_files);
     }
-    let mut text = format!(
-        "{step}{doing}: {} of {} instances, {} of {}",
-        at.instances,
-        at.of_instances,
-        HumanBytes(at.bytes),
-        HumanBytes(at.of_bytes)
-    );
+    let size = size_of(at.bytes, at.of_bytes);
+    let mut text = format!("{step}{doing} {}/{} instances, {size}", at.instances, at.of_instances);
     // What an earlier collect had fetched came for nothing.
     let fetched = at.bytes.saturating_sub(began_bytes.max(at.kept_bytes));
     if since >= Duration::from_secs(1) && fetched > 0 {
         let bytes_per_s = fetched as f64 / since.as_secs_f64();
         let left = at.of_bytes.saturating_sub(at.bytes) as f64 / bytes_per_s;
-        let rate = HumanBytes(whole(bytes_per_s));
-        text = format!("{text}, {rate}/s, {} left", HumanDuration(Duration::from_secs(whole(left.ceil()))));
+        let left = HumanDuration(Duration::from_secs(whole(left.ceil())));
+        let (unit, name) = if bytes_per_s < 10.0 * MIB { (1024.0, "KiB") } else { (MIB, "MiB") };
+        text = format!("{text}, {:.0} {name}/s, {left:#} left", bytes_per_s / unit);
     }
     text
+}
+
+/// How much is done of how much, in the unit of the whole.
+fn size_of(done: u64, of: u64) -> String {
+    let (unit, name) = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+        .into_iter()
+        .find(|(unit, _)| of >= 10 * unit)
+        .unwrap_or((1, "B"));
+    let decimals = usize::from(of < 100 * unit && unit > 1);
+    format!("{:.decimals$}/{:.decimals$} {name}", done as f64 / unit as f64, of as f64 / unit as f64)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate or a time is positive and small")]
@@ -115,10 +122,25 @@ mod tests {
             of_instances: 5,
             kept_bytes: 100 * mib,
         };
+        let two_s = Duration::from_secs(2);
+        assert_eq!(words(at, 3, two_s, 0), "1/3 archiving 3/5 instances, 300/500 MiB, 100 MiB/s, 2s left");
+        assert_eq!(words(at, 1, Duration::from_millis(1), 0), "archiving 3/5 instances, 300/500 MiB");
+        // On a terminal of 80 columns, after the percentage.
+        let at = Progress {
+            phase: Phase::Dataset,
+            bytes: 5 << 20,
+            of_bytes: 99_900 * mib,
+            instances: 10_000,
+            of_instances: 10_000,
+            kept_bytes: 0,
+            ..at
+        };
         assert_eq!(
-            words(at, 3, Duration::from_secs(2), 0),
-            "step 1 of 3, archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB, 100.00 MiB/s, 2 seconds left"
+            words(at, 3, Duration::from_secs(4), 0),
+            "2/3 reading 10000/10000 instances, 0.0/97.6 GiB, 1280 KiB/s, 22h left"
         );
-        assert_eq!(words(at, 1, Duration::from_millis(1), 0), "archiving: 3 of 5 instances, 300.00 MiB of 500.00 MiB");
+        assert!(words(at, 3, two_s, 0).chars().count() + 6 <= 79);
+        assert_eq!(size_of(9 << 20, 10 << 20), "9.0/10.0 MiB");
+        assert_eq!((size_of(7, 99).as_str(), size_of(512, 20 << 10).as_str()), ("7/99 B", "0.5/20.0 KiB"));
     }
 }

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
+use md5::{Digest as _, Md5};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
@@ -55,11 +56,14 @@ impl Store {
         Arc::new(Self { page, ..Self::default() })
     }
 
-    /// Sets an object; its tag follows from its content and from how often anything was set before.
+    /// Sets an object; its tag is the MD5 of its content, as S3 has it.
     pub(crate) fn put(&self, path: &str, content: impl Into<Bytes>) -> String {
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let content = content.into();
-        let etag = format!("{:08x}-{number}", crc32fast::hash(&content));
+        let etag = hex(&Md5::digest(&content));
+        self.set(path, content, etag)
+    }
+
+    fn set(&self, path: &str, content: Bytes, etag: String) -> String {
         let object = Object { content, etag: etag.clone(), modified: SystemTime::now() };
         locked(&self.objects).insert(path.to_owned(), object);
         etag
@@ -169,7 +173,7 @@ impl S3 for Handle {
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
         let content = whole(input.body).await?;
-        let etag = format!("{:08x}", crc32fast::hash(&content));
+        let etag = hex(&Md5::digest(&content));
         let mut uploads = locked(&self.0.uploads);
         let parts = uploads.get_mut(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
         parts.insert(input.part_number, content);
@@ -186,8 +190,10 @@ impl S3 for Handle {
         if named.len() != parts.len() {
             return Err(s3_error!(InvalidPart));
         }
+        let sums: Vec<u8> = parts.values().flat_map(|part| Md5::digest(part).to_vec()).collect();
+        let etag = format!("{}-{}", hex(&Md5::digest(&sums)), parts.len());
         let content: Bytes = parts.into_values().collect::<Vec<_>>().concat().into();
-        let etag = self.0.put(&format!("{}/{}", input.bucket, input.key), content);
+        let etag = self.0.set(&format!("{}/{}", input.bucket, input.key), content, etag);
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..CompleteMultipartUploadOutput::default()
@@ -252,6 +258,10 @@ impl S3 for Handle {
             ..ListObjectsV2Output::default()
         }))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 fn escape(key: &str) -> String {

@@ -16,6 +16,8 @@ use crate::archive::journal::{Begun, Complete, Line, Wanted};
 use crate::archive::resume::{Paths, Plan, plan};
 use crate::archive::write::{Feed, Item, write};
 use crate::error::CollectError;
+use crate::read::file::NOTE_BYTES;
+use crate::read::lines::Lines;
 use crate::s3::fetch::Lost;
 use crate::source::{Body, Entry, Listing, Owner, Source, SourceNote};
 
@@ -279,23 +281,63 @@ async fn earlier_notes(source: &dyn Source, listing: &mut Listing) -> Result<(),
     let own = |entry: &Entry| entry.owner == Owner::Run && entry.name == NOTES_FILE;
     let Some(at) = listing.entries.iter().position(own) else { return Ok(()) };
     let entry = listing.entries.remove(at);
-    let mut body = source.open(&entry).await?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut text = Vec::new();
-        io::Read::read_to_end(&mut body, &mut text).map(|_| text)
-    });
-    let text = match read.await.map_err(|error| CollectError::Fault(error.to_string()))? {
-        Ok(text) => text,
-        Err(error) => {
-            listing.notes.push(SourceNote::new(NOTES_FILE, "cut-file", error.to_string()));
-            return Ok(());
-        }
-    };
-    for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
-        listing.notes.push(match serde_json::from_slice(line) {
-            Ok(note) => note,
-            Err(_) => SourceNote::new(NOTES_FILE, "bad-record", String::from_utf8_lossy(line)),
-        });
-    }
+    let body = source.open(&entry).await?;
+    let read = tokio::task::spawn_blocking(move || notes_of(body, MOST_NOTES_BYTES)).await;
+    listing.notes.extend(read.map_err(|error| CollectError::Fault(error.to_string()))?);
     Ok(())
+}
+
+/// Whose archive it is cannot be known, and its notes are held in memory: no more of them are than this.
+const MOST_NOTES_BYTES: usize = 32 << 20;
+
+/// The notes that a file tells, up to a limit. What cannot be read of it is a note of its own.
+fn notes_of(file: impl io::Read, most_bytes: usize) -> Vec<SourceNote> {
+    let mut notes = Vec::new();
+    let mut lines = Lines::new(file);
+    let mut bytes = 0;
+    loop {
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => return notes,
+            Err(error) => {
+                notes.push(SourceNote::new(NOTES_FILE, "cut-file", error.to_string()));
+                return notes;
+            }
+        };
+        bytes += line.bytes.len();
+        if bytes > most_bytes {
+            let text = format!(
+                "it is longer than {most_bytes} bytes; what follows line {} is not told again",
+                line.number - 1
+            );
+            notes.push(SourceNote::new(NOTES_FILE, "long-file", text));
+            return notes;
+        }
+        if line.bytes.is_empty() {
+            continue;
+        }
+        notes.push(serde_json::from_slice(line.bytes).unwrap_or_else(|_| {
+            let head = &line.bytes[..line.bytes.len().min(NOTE_BYTES)];
+            SourceNote::new(NOTES_FILE, "bad-record", String::from_utf8_lossy(head))
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_of_another_archive_are_told_up_to_a_limit() {
+        let note = |n: usize| format!("{{\"path\":\"g/{n}/x\",\"reason\":\"renamed\",\"text\":\"\"}}\n");
+        let text = format!("{}nonsense\n\n{}{}", note(1), note(2), note(3));
+        let tell = |most: usize| {
+            let notes = notes_of(text.as_bytes(), most);
+            notes.iter().map(|note| format!("{} {}", note.path, note.reason)).collect::<Vec<_>>()
+        };
+        let all = ["g/1/x renamed", "notes.ndjson bad-record", "g/2/x renamed", "g/3/x renamed"];
+        assert_eq!(tell(text.len()), all);
+        assert_eq!(tell(2 * note(1).len() + 8)[..3], all[..3]);
+        assert_eq!(tell(2 * note(1).len() + 8)[3..], ["notes.ndjson long-file"]);
+    }
 }

@@ -278,10 +278,14 @@ fn read_instance(
     Ok(facts)
 }
 
-/// The whole of a small file of the run.
+/// The whole of a small file of the run. The archive may be anybody's: a large one is an error.
 fn document(archive: &mut Archive, packed: &Packed) -> Result<Result<Vec<u8>, std::io::Error>, CollectError> {
     let mut bytes = Vec::new();
-    let read = archive.content(packed)?.read_to_end(&mut bytes);
+    let read = archive.content(packed)?.take(file::LONGEST_DOCUMENT + 1).read_to_end(&mut bytes);
+    if bytes.len() as u64 > file::LONGEST_DOCUMENT {
+        let text = format!("it is longer than {} bytes", file::LONGEST_DOCUMENT);
+        return Ok(Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text)));
+    }
     Ok(read.map(|_| bytes))
 }
 

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::columns::{Named, globalize, prefixes, text};
 use super::connections::Joiner;
 use super::instances::{self, Instances};
-use super::own::{Keys, OwnPile};
+use super::own::Keys;
+use super::own_rows::OwnPile;
 use super::peers::Peers;
 use super::queries::Queries;
 use super::rows::Rows;
@@ -213,22 +214,17 @@ impl Finish<'_> {
             for pile in &piles {
                 keys.merge(&pile.keys);
             }
-            let shape = keys.shape(&name);
-            let mut table = self.table(&shape);
-            let mut rows = Rows::new(shape.clone());
-            for pile in &piles {
-                pile.each(&mut |at, text| {
-                    keys.fill(&mut rows, at, text);
-                    if rows.len() >= 8192 || rows.bytes() > 4 << 20 {
-                        table.push(batch(&mut rows)?)?;
+            let filler = keys.filler(&name);
+            let mut table = self.table(&filler.shape);
+            for (layout, pile) in piles.iter().flat_map(|piles| &piles.piles) {
+                for batch in pile.read()? {
+                    if self.cancel.is_cancelled() {
+                        return Err(CollectError::Cancelled);
                     }
-                    Ok(())
-                })?;
+                    table.push(filler.fill(layout, &batch?)?)?;
+                }
             }
-            if rows.len() > 0 {
-                table.push(batch(&mut rows)?)?;
-            }
-            self.close(&shape.name, table)?;
+            self.close(&filler.shape.name, table)?;
         }
         Ok(())
     }

@@ -1,65 +1,23 @@
-//! Tables of the author's own, `x_<name>`: kept as text until the whole run was seen, then given the columns that
-//! all of their lines agree on.
+//! Tables of the author's own, `x_<name>`: once the whole run was seen they get the columns that all of their lines
+//! agree on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, StringArray, StringBuilder, UInt32Array, UInt32Builder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray as _, Float64Array, StringArray, StringBuilder, UInt64Array, new_null_array};
+use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
-use serde_json::Value as Json;
 use tg_model::table::Kind;
 
-use super::rows::{Rows, Value};
-use super::schema::{ColumnShape, Shape};
-use super::scratch::{Pile, PileWriter, Scratch};
+use super::own_line::{self, Cell, Seen};
+use super::own_rows::{Classes, Layout};
+use super::rows::Rows;
+use super::schema::{ColumnShape, Shape, data_type};
 use crate::error::CollectError;
 use crate::rules::Declared;
 
 /// A table has no more inferred columns than this; further keys go into `rest` as JSON.
-const MOST_COLUMNS: usize = 200;
-
-/// What the values of a key were so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    bools: bool,
-    ints: bool,
-    floats: bool,
-    other: bool,
-}
-
-impl Seen {
-    const NONE: Self = Self { bools: false, ints: false, floats: false, other: false };
-
-    fn add(&mut self, value: &Json) {
-        match value {
-            Json::Null => {}
-            Json::Bool(_) => self.bools = true,
-            Json::Number(n) if n.as_i64().is_some() => self.ints = true,
-            Json::Number(_) => self.floats = true,
-            Json::String(_) | Json::Array(_) | Json::Object(_) => self.other = true,
-        }
-    }
-
-    fn merge(&mut self, more: Self) {
-        self.bools |= more.bools;
-        self.ints |= more.ints;
-        self.floats |= more.floats;
-        self.other |= more.other;
-    }
-
-    fn kind(self, key: &str) -> Kind {
-        match self {
-            Self { other: true, .. } => Kind::Text,
-            Self { bools: true, ints: false, floats: false, .. } => Kind::Bool,
-            Self { bools: true, .. } => Kind::Text,
-            Self { floats: true, .. } => Kind::F64,
-            Self { ints: true, .. } if key == "ts" => Kind::Time,
-            Self { ints: true, .. } => Kind::I64,
-            Self { .. } => Kind::Text,
-        }
-    }
-}
+pub(super) const MOST_COLUMNS: usize = 200;
 
 /// The keys of one table.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +32,7 @@ impl Keys {
     pub(crate) fn new(declared: Option<&[Declared]>) -> Self {
         let declared: BTreeMap<String, Declared> =
             declared.into_iter().flatten().map(|column| (column.name.clone(), column.clone())).collect();
-        let seen = declared.keys().map(|key| (key.clone(), Seen::NONE)).collect();
+        let seen = declared.keys().map(|key| (key.clone(), Seen::default())).collect();
         Self { seen, declared, more: false }
     }
 
@@ -82,20 +40,12 @@ impl Keys {
         self.declared.get(key).map_or_else(|| seen.kind(key), |column| column.kind)
     }
 
-    fn add(&mut self, object: &serde_json::Map<String, Json>) {
-        for (key, value) in object {
-            self.entry(key, |seen| seen.add(value));
-        }
-    }
-
-    fn entry(&mut self, key: &str, change: impl FnOnce(&mut Seen)) {
+    pub(super) fn add(&mut self, key: &str, more: Seen) {
         if let Some(seen) = self.seen.get_mut(key) {
-            change(seen);
+            seen.merge(more);
             return;
         }
-        let mut seen = Seen::NONE;
-        change(&mut seen);
-        self.seen.insert(key.to_owned(), seen);
+        self.seen.insert(key.to_owned(), more);
         // The keys that sort first stay, so that the order of reading does not matter.
         if self.seen.len() > MOST_COLUMNS {
             self.seen.pop_last();
@@ -105,13 +55,13 @@ impl Keys {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (key, more) in &other.seen {
-            self.entry(key, |seen| seen.merge(*more));
+            self.add(key, *more);
         }
         self.more |= other.more;
     }
 
     /// The table's shape.
-    pub(crate) fn shape(&self, name: &str) -> Shape {
+    fn shape(&self, name: &str) -> Shape {
         let fixed = [
             ("file_id", "The file that the row came from, from 1: `files.file_id`."),
             ("line", "The line in that file, from 1."),
@@ -155,112 +105,113 @@ impl Keys {
         Shape::new(format!("x_{name}"), doc, columns, sort)
     }
 
-    /// Fills a row from a line.
-    pub(crate) fn fill(&self, rows: &mut Rows, at: (u32, u32, u32), text: &str) {
-        let mut object: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
-        let (instance, file_id, line) = at;
-        let mut row = rows.row(file_id, line).put(instance);
-        for (key, seen) in &self.seen {
-            let value = object.remove(key).unwrap_or(Json::Null);
-            row = match (self.kind(key, *seen), &value) {
-                (_, Json::Null) => row.put(Value::Null),
-                (Kind::Text, Json::String(text)) => row.put(text.as_str()),
-                (Kind::Text, other) => row.put(other.to_string().as_str()),
-                (Kind::Bool, other) => row.put(other.as_bool()),
-                (Kind::U64, other) => row.put(other.as_u64()),
-                (Kind::F64, other) => row.put(other.as_f64()),
-                (_, other) => row.put(other.as_i64()),
-            };
-        }
-        if self.more {
-            let rest = if object.is_empty() { None } else { Some(Json::Object(object).to_string()) };
-            row = row.put(rest.as_deref());
-        }
-        row.end();
+    /// Makes rows of what was read.
+    pub(crate) fn filler(&self, name: &str) -> Filler<'_> {
+        let columns: Vec<(&str, Kind)> =
+            self.seen.iter().map(|(key, seen)| (key.as_str(), self.kind(key, *seen))).collect();
+        Filler { columns, more: self.more, shape: self.shape(name) }
     }
 }
 
-/// Lines of one table that are being read.
-pub(crate) struct OwnRows {
-    keys: Keys,
-    at: [UInt32Builder; 3],
-    text: StringBuilder,
-    bytes: usize,
-    pile: PileWriter,
+/// Makes rows of a table whose columns are known.
+pub(crate) struct Filler<'a> {
+    /// The keys in the order of the columns that they fill.
+    columns: Vec<(&'a str, Kind)>,
+    more: bool,
+    pub(crate) shape: Shape,
 }
 
-impl OwnRows {
-    pub(crate) fn new(scratch: &Arc<Scratch>) -> Self {
-        let at = std::array::from_fn(|_| UInt32Builder::new());
-        Self { keys: Keys::default(), at, text: StringBuilder::new(), bytes: 0, pile: PileWriter::new(scratch) }
-    }
-
-    pub(crate) fn push(&mut self, instance: u32, file_id: u32, line: u32, text: &str) {
-        if let Ok(object) = serde_json::from_str(text) {
-            self.keys.add(&object);
+impl Filler<'_> {
+    /// The rows of a batch of lines.
+    pub(crate) fn fill(&self, layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, CollectError> {
+        match layout {
+            Layout::Lines => self.of_lines(batch),
+            Layout::Keys(_) => self.of_columns(layout, batch),
         }
-        for (builder, value) in self.at.iter_mut().zip([instance, file_id, line]) {
-            builder.append_value(value);
-        }
-        self.text.append_value(text);
-        self.bytes += text.len() + 17;
     }
 
-    pub(crate) fn settle(&mut self, most: usize) -> Result<(), CollectError> {
-        if self.bytes < most.max(1) {
-            return Ok(());
-        }
-        self.bytes = 0;
-        let number = |name| Field::new(name, DataType::UInt32, false);
-        let schema = Schema::new(vec![
-            number("instance"),
-            number("file_id"),
-            number("line"),
-            Field::new("text", DataType::Utf8, false),
-        ]);
-        let [instance, file_id, line] = &mut self.at;
-        let columns: Vec<arrow::array::ArrayRef> = vec![
-            Arc::new(instance.finish()),
-            Arc::new(file_id.finish()),
-            Arc::new(line.finish()),
-            Arc::new(self.text.finish()),
-        ];
-        let batch = RecordBatch::try_new(Arc::new(schema), columns)
-            .map_err(|source| CollectError::Columns { what: "lines of the author's own".to_owned(), source })?;
-        self.pile.push(batch)
+    fn place(&self, key: &str) -> Option<usize> {
+        self.columns.binary_search_by(|(of, _)| (*of).cmp(key)).ok()
     }
 
-    pub(crate) fn finish(mut self) -> Result<OwnPile, CollectError> {
-        self.settle(1)?;
-        Ok(OwnPile { keys: self.keys, pile: self.pile.finish()? })
-    }
-}
-
-/// What is done with a line: (instance, file, line) and the text.
-pub(crate) type EachLine<'a> = dyn FnMut((u32, u32, u32), &str) -> Result<(), CollectError> + 'a;
-
-/// Lines of one table that were read.
-#[derive(Debug)]
-pub(crate) struct OwnPile {
-    pub(crate) keys: Keys,
-    pile: Pile,
-}
-
-impl OwnPile {
-    /// Gives each line to `each`: (instance, file, line) and the text.
-    pub(crate) fn each(&self, each: &mut EachLine<'_>) -> Result<(), CollectError> {
-        for batch in self.pile.read()? {
-            let batch = batch?;
-            let number = |at: usize| batch.column(at).as_any().downcast_ref::<UInt32Array>();
-            let text = batch.column(3).as_any().downcast_ref::<StringArray>();
-            let (Some(instance), Some(file_id), Some(line), Some(text)) = (number(0), number(1), number(2), text)
-            else {
-                return Err(CollectError::Fault("waiting lines have other columns".to_owned()));
-            };
-            for row in 0..batch.num_rows() {
-                each((instance.value(row), file_id.value(row), line.value(row)), text.value(row))?;
+    fn of_lines(&self, batch: &RecordBatch) -> Result<RecordBatch, CollectError> {
+        let mut rows = Rows::new(self.shape.clone());
+        let place = |at: usize, row: usize| batch.column(at).as_primitive::<UInt32Type>().value(row);
+        for (row, text) in batch.column(3).as_string::<i32>().iter().enumerate() {
+            let mut cells: Vec<Cell<'_>> = vec![Cell::Null; self.columns.len()];
+            let mut rest = serde_json::Map::new();
+            // It was read before.
+            for (key, cell) in own_line::read(text.unwrap_or_default()).unwrap_or_default() {
+                match (self.place(key.as_str()), cell) {
+                    (Some(at), cell) => cells[at] = cell,
+                    (None, Cell::Null) => {}
+                    (None, cell) => drop(rest.insert(key.0.into_owned(), cell.into_json())),
+                }
             }
+            let mut out = rows.row(place(0, row), place(1, row)).put(place(2, row));
+            for (cell, (_, kind)) in cells.iter().zip(&self.columns) {
+                out = cell.put(*kind, out);
+            }
+            if self.more {
+                out = out.put(rest_text(rest).as_deref());
+            }
+            out.end();
         }
-        Ok(())
+        rows.take().map_err(|source| self.wrong(source))
     }
+
+    fn of_columns(&self, layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, CollectError> {
+        let classes = layout.classes(batch);
+        let by_key: BTreeMap<&str, &Classes> = classes.iter().map(|(key, classes)| (*key, classes)).collect();
+        let mut columns = batch.columns()[..3].to_vec();
+        columns.extend(self.columns.iter().map(|(key, kind)| match by_key.get(key) {
+            Some(classes) => column(*kind, classes, batch.num_rows()),
+            None => new_null_array(&data_type(*kind), batch.num_rows()),
+        }));
+        if self.more {
+            let others: Vec<_> = classes.iter().filter(|(key, _)| self.place(key).is_none()).collect();
+            let rest = (0..batch.num_rows()).map(|row| {
+                let cells = others.iter().map(|(key, classes)| (key, classes.cell(row)));
+                let cells = cells.filter(|(_, cell)| !matches!(cell, Cell::Null));
+                rest_text(cells.map(|(key, cell)| ((*key).to_owned(), cell.into_json())).collect())
+            });
+            columns.push(Arc::new(rest.collect::<StringArray>()));
+        }
+        RecordBatch::try_new(self.shape.loose.clone(), columns).map_err(|source| self.wrong(source))
+    }
+
+    fn wrong(&self, source: arrow::error::ArrowError) -> CollectError {
+        CollectError::Columns { what: format!("rows of table `{}`", self.shape.name), source }
+    }
+}
+
+fn rest_text(rest: serde_json::Map<String, serde_json::Value>) -> Option<String> {
+    if rest.is_empty() { None } else { Some(serde_json::Value::Object(rest).to_string()) }
+}
+
+/// The values of a key as a column of this kind; one that is of another kind is absent.
+fn column(kind: Kind, classes: &Classes, rows: usize) -> ArrayRef {
+    let Classes([bools, ints, uints, floats, texts, jsons]) = classes;
+    let alone = |class: usize| classes.0.iter().enumerate().all(|(at, column)| at == class || column.is_none());
+    let cells = || (0..rows).map(|row| classes.cell(row));
+    let own = match kind {
+        Kind::Bool => bools.clone(),
+        Kind::I64 => ints.clone(),
+        Kind::Time => ints.as_ref().map(|ints| {
+            let times = ints.as_primitive::<Int64Type>().reinterpret_cast::<TimestampNanosecondType>();
+            Arc::new(times.with_timezone("UTC")) as ArrayRef
+        }),
+        Kind::F64 if alone(3) => floats.clone(),
+        Kind::F64 => Some(Arc::new(cells().map(|cell| cell.float()).collect::<Float64Array>()) as ArrayRef),
+        Kind::U64 if alone(2) => uints.clone(),
+        Kind::U64 => Some(Arc::new(cells().map(|cell| cell.uint()).collect::<UInt64Array>()) as ArrayRef),
+        _ if alone(4) => texts.clone(),
+        _ if alone(5) => jsons.clone(),
+        _ => {
+            let mut text = StringBuilder::new();
+            cells().for_each(|cell| text.append_option(cell.text()));
+            Some(Arc::new(text.finish()) as ArrayRef)
+        }
+    };
+    own.unwrap_or_else(|| new_null_array(&data_type(kind), rows))
 }

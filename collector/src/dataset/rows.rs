@@ -1,5 +1,7 @@
 //! Rows of one table on their way into columns.
 
+use std::borrow::Cow;
+
 use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder,
     Int8Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, StringBuilder, TimestampNanosecondBuilder,
@@ -21,6 +23,7 @@ pub(crate) enum Value<'a> {
     Float(f64),
     Bytes(&'a [u8]),
     Map(&'a [(String, String)]),
+    Tags(&'a [(Cow<'a, str>, Cow<'a, str>)]),
     I64Map(&'a [(String, i64)]),
     List(&'a [u32]),
 }
@@ -58,6 +61,12 @@ impl<'a> From<&'a [u8]> for Value<'a> {
 impl<'a> From<&'a [(String, i64)]> for Value<'a> {
     fn from(value: &'a [(String, i64)]) -> Self {
         Self::I64Map(value)
+    }
+}
+
+impl<'a> From<&'a [(Cow<'a, str>, Cow<'a, str>)]> for Value<'a> {
+    fn from(value: &'a [(Cow<'a, str>, Cow<'a, str>)]) -> Self {
+        Self::Tags(value)
     }
 }
 
@@ -184,14 +193,10 @@ impl Column {
                 return v.len() + 5;
             }
             (Self::TextMap(b), Value::Map(v)) => {
-                let mut bytes = 5;
-                for (key, value) in v {
-                    b.keys().append_value(key);
-                    b.values().append_value(value);
-                    bytes += key.len() + value.len() + 9;
-                }
-                append_map(b, true);
-                return bytes;
+                return put_map(b, v.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            }
+            (Self::TextMap(b), Value::Tags(v)) => {
+                return put_map(b, v.iter().map(|(key, value)| (key.as_ref(), value.as_ref())));
             }
             (Self::I64Map(b), Value::I64Map(v)) => {
                 let mut bytes = 5;
@@ -256,6 +261,21 @@ impl Column {
             Self::U32List(b) => ArrayBuilder::finish(b),
         }
     }
+}
+
+/// Appends a map of texts and says about how many bytes it takes.
+fn put_map<'a>(
+    builder: &mut MapBuilder<StringBuilder, StringBuilder>,
+    entries: impl Iterator<Item = (&'a str, &'a str)>,
+) -> usize {
+    let mut bytes = 5;
+    for (key, value) in entries {
+        builder.keys().append_value(key);
+        builder.values().append_value(value);
+        bytes += key.len() + value.len() + 9;
+    }
+    append_map(builder, true);
+    bytes
 }
 
 /// Ends a map's row. Keys and values are appended in pairs, so that the builder cannot refuse.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tg_model::table::{self, Table};
 
-use super::own::OwnRows;
+use super::own_rows::{OwnPile, OwnRows};
 use super::peers::PartPeers;
 use super::rows::{Row, Rows};
 use super::schema::Shape;
@@ -135,7 +135,7 @@ pub(crate) struct Part {
     /// Rows by table.
     pub(crate) tables: Vec<Option<Pile>>,
     /// Rows of tables of the author's own.
-    pub(crate) own: BTreeMap<String, super::own::OwnPile>,
+    pub(crate) own: BTreeMap<String, OwnPile>,
     /// The peers that the rows name, with their numbers in this segment, until they have numbers in the run.
     pub(crate) peers: Option<PartPeers>,
 }
@@ -159,14 +159,17 @@ impl Segment {
         rows.row(file_id, line)
     }
 
-    /// Adds a row to a table of the author's own.
-    pub(crate) fn own(&mut self, table: &str, instance: u32, file_id: u32, line: u32, text: &str) {
-        if !self.own.contains_key(table) {
-            self.own.insert(table.to_owned(), OwnRows::new(&self.scratch));
-        }
+    /// Adds a row to a table of the author's own; false if the line is no JSON object.
+    pub(crate) fn own(&mut self, table: &str, instance: u32, file_id: u32, line: u32, text: &str) -> bool {
         if let Some(rows) = self.own.get_mut(table) {
-            rows.push(instance, file_id, line, text);
+            return rows.push(instance, file_id, line, text);
         }
+        let mut rows = OwnRows::new(&self.scratch);
+        let taken = rows.push(instance, file_id, line, text);
+        if taken {
+            self.own.insert(table.to_owned(), rows);
+        }
+        taken
     }
 
     /// Where what does not fit in memory goes.

@@ -15,7 +15,7 @@ use crate::error::CollectError;
 use crate::rules::{self, Rules};
 
 /// How much of a line a note keeps.
-const NOTE_BYTES: usize = 1000;
+pub(crate) const NOTE_BYTES: usize = 1000;
 
 /// A file that is to be read.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub(crate) struct FileAt<'a> {
 }
 
 /// A file that is one document is not read above this.
-const LONGEST_DOCUMENT: u64 = 64 << 20;
+pub(crate) const LONGEST_DOCUMENT: u64 = 64 << 20;
 
 /// The records of an instance that another of its files may tell again.
 #[derive(Debug)]
@@ -220,11 +220,11 @@ fn dispatch(
             if text.trim().is_empty() {
                 return Fate::Noted("blank-line");
             }
-            if !text.trim_start().starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-                return Fate::Noted("not-json");
+            if segment.own(table, at.instance, at.file_id, at.line, text) {
+                Fate::Mapped
+            } else {
+                Fate::Noted("not-json")
             }
-            segment.own(table, at.instance, at.file_id, at.line, text);
-            Fate::Mapped
         }
         Rule::EarlyErr => early::logged(segment, facts, at, file.name, text),
         Rule::Ruled(which) => match file.rules {

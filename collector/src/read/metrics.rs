@@ -13,8 +13,11 @@ use crate::dataset::segment::{Segment, T};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Name<'a> {
     pub(crate) base: Cow<'a, str>,
-    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) tags: Tags<'a>,
 }
+
+/// Tags by name.
+pub(crate) type Tags<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Takes a name apart.
 ///
@@ -28,7 +31,7 @@ pub(crate) fn split(raw: &str) -> Name<'_> {
         return bars(raw);
     }
     if let Some((base, stage)) = stage(raw) {
-        return Name { base: Cow::Borrowed(base), tags: vec![("stage".to_owned(), stage.to_owned())] };
+        return Name { base: Cow::Borrowed(base), tags: vec![("stage".into(), stage.into())] };
     }
     let mut parts = raw.split(',');
     let base = parts.next().unwrap_or(raw);
@@ -39,7 +42,7 @@ pub(crate) fn split(raw: &str) -> Name<'_> {
         && number.bytes().all(|b| b.is_ascii_digit())
         && !number.is_empty()
     {
-        return Name { base: Cow::Borrowed(stem), tags: vec![("index".to_owned(), number.to_owned())] };
+        return Name { base: Cow::Borrowed(stem), tags: vec![("index".into(), number.into())] };
     }
     Name { base: Cow::Borrowed(base), tags }
 }
@@ -64,8 +67,8 @@ const DHT_NUMBERED: [&str; 7] = [
     "time-to-failed-put",
 ];
 
-fn sorted<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
-    let mut tags: Vec<_> = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+fn sorted<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Tags<'a> {
+    let mut tags: Tags<'a> = tags.map(|(key, value)| (key.into(), value.into())).collect();
     tags.sort();
     tags.dedup_by(|a, b| a.0 == b.0);
     tags
@@ -92,7 +95,7 @@ fn bars(raw: &str) -> Name<'_> {
         _ => &[],
     };
     if keys.is_empty() {
-        let tags = parts[1..].iter().enumerate().map(|(i, part)| (format!("tag{}", i + 1), (*part).to_owned()));
+        let tags = parts[1..].iter().enumerate().map(|(i, part)| (format!("tag{}", i + 1).into(), (*part).into()));
         return Name { base: Cow::Borrowed(parts[0]), tags: tags.collect() };
     }
     Name { base: Cow::Borrowed(parts[0]), tags: sorted(keys.iter().copied().zip(parts[1..].iter().copied())) }
@@ -250,7 +253,7 @@ mod tests {
         for (raw, base, tags) in cases {
             let name = split(raw);
             assert_eq!(name.base, base, "{raw}");
-            let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let tags: super::Tags<'_> = tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             assert_eq!(name.tags, tags, "{raw}");
         }
     }

@@ -35,7 +35,7 @@ fn fact(base: &str) -> Option<(&'static str, Fact, Option<&'static str>)> {
 /// Remembers what a metric says of an operation, beside the row that it has as a metric.
 pub(crate) fn tell(segment: &mut Segment, facts: &mut Facts, at: At, ts: i64, name: &Name<'_>, value: f64) {
     let Some((op, fact, status)) = fact(&name.base) else { return };
-    let tag = |key: &str| name.tags.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
+    let tag = |key: &str| name.tags.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_ref());
     // Times are of use only with their place among the plan's operations.
     let Some(index) = tag("index") else { return };
     let (key_group, status) = (tag("key_group"), status.or_else(|| tag("status")));

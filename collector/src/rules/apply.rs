@@ -69,7 +69,8 @@ pub(crate) fn read(
             Into::Own(table) => {
                 let object: Map<String, Json> =
                     values.into_iter().map(|(name, got)| (name.to_owned(), json(got))).collect();
-                segment.own(table, at.instance, at.file_id, at.line, &Json::Object(object).to_string());
+                let taken = segment.own(table, at.instance, at.file_id, at.line, &Json::Object(object).to_string());
+                debug_assert!(taken, "it is an object of our own");
             }
         }
     }

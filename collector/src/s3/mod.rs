@@ -7,6 +7,7 @@ pub(crate) mod fetch;
 mod in_place;
 mod limit;
 pub(crate) mod publish;
+mod there;
 mod trouble;
 
 use std::fmt;

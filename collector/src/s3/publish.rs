@@ -14,10 +14,12 @@ use tg_model::layout::{ARCHIVE_FILE, DATASET_DIR, DATASET_FILE};
 use tg_model::{InstanceId, RunId};
 use tokio_util::sync::CancellationToken;
 
+use super::there::{TagOfParts, There, tag_of};
 use super::{ROOM_UNIT, S3, Trouble};
 use crate::collect::words;
 use crate::error::CollectError;
 use crate::source::folder::Folder;
+use crate::source::s3::Objects;
 use crate::source::{Entry, Listing, Owner, Source as _, SourceNote};
 
 /// A file up to this size is sent by one request, a larger one in parts of it.
@@ -32,10 +34,12 @@ const FILES_AHEAD: usize = 128;
 /// What was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
-    /// Files.
+    /// Files that are there now.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Those of the files that were there already, and were not sent again.
+    pub kept_files: u64,
     /// What could not be, and why: files with names that are not safe, links, files that went away.
     pub notes: Vec<SourceNote>,
 }
@@ -44,6 +48,7 @@ impl Published {
     fn add(&mut self, more: Self) {
         self.files += more.files;
         self.bytes += more.bytes;
+        self.kept_files += more.kept_files;
         self.notes.extend(more.notes);
     }
 }
@@ -70,7 +75,8 @@ impl Publisher {
 
     /// Publishes everything that an instance left: to be called when it has ended.
     pub async fn instance(&self, id: &InstanceId) -> Result<Published, CollectError> {
-        self.send(self.folder.of_instance(id.clone()).await?, &|_| {}, &CancellationToken::new()).await
+        let listing = self.folder.of_instance(id.clone()).await?;
+        self.send(listing, &There::default(), &|_| {}, &CancellationToken::new()).await
     }
 
     /// Publishes the run's own files. They come last: whoever sees them knows that the rest is there.
@@ -78,25 +84,36 @@ impl Publisher {
         let mut listing = self.folder.list(&self.run).await?;
         listing.entries.retain(|entry| entry.owner == Owner::Run);
         listing.notes.clear();
-        self.send(listing, &|_| {}, &CancellationToken::new()).await
+        self.send(listing, &There::default(), &|_| {}, &CancellationToken::new()).await
     }
 
-    /// Publishes the whole run, its own files last. `progress` hears of the bytes that were sent, and of how many there
-    /// are.
+    /// What the store has of the run. A store that does not tell gets everything.
+    async fn there(&self) -> Result<There, CollectError> {
+        let prefix = self.s3.place.key(&format!("{}/", self.run));
+        match Objects::new(self.s3.clone()).below(&prefix).await {
+            Ok(found) => Ok(There::new(found)),
+            Err(trouble) if trouble.may_pass() => Err(self.s3.failed("list what is there", trouble)),
+            Err(_) => Ok(There::default()),
+        }
+    }
+
+    /// Publishes the whole run, its own files last. What is there already is not sent again. `progress` hears of the
+    /// bytes that are done, and of how many there are.
     pub async fn all(
         &self,
         progress: &(dyn Fn(u64, u64) + Sync),
         cancel: &CancellationToken,
     ) -> Result<Published, CollectError> {
         let listing = self.folder.list(&self.run).await?;
+        let there = self.there().await?;
         let total = listing.entries.iter().map(|entry| entry.size).sum();
         let (own, rest): (Vec<Entry>, Vec<Entry>) =
             listing.entries.into_iter().partition(|entry| entry.owner == Owner::Run);
         let rest = Listing { entries: rest, notes: listing.notes };
-        let mut published = self.send(rest, &|sent| progress(sent, total), cancel).await?;
+        let mut published = self.send(rest, &there, &|sent| progress(sent, total), cancel).await?;
         let sent = published.bytes;
         let own = Listing { entries: own, notes: Vec::new() };
-        published.add(self.send(own, &|more| progress(sent + more, total), cancel).await?);
+        published.add(self.send(own, &there, &|more| progress(sent + more, total), cancel).await?);
         Ok(published)
     }
 
@@ -114,10 +131,11 @@ impl Publisher {
         let description = format!("{DATASET_DIR}/{DATASET_FILE}");
         let last = entries.iter().position(|entry| entry.name == description).map(|at| entries.remove(at));
         let listing = |entries| Listing { entries, notes: Vec::new() };
-        let mut published = self.send(listing(entries), &|sent| progress(sent, total), cancel).await?;
+        let there = self.there().await?;
+        let mut published = self.send(listing(entries), &there, &|sent| progress(sent, total), cancel).await?;
         // A dataset of which a part is missing would be believed.
         if published.notes.is_empty() {
-            published.add(self.send(listing(last.into_iter().collect()), &|_| {}, cancel).await?);
+            published.add(self.send(listing(last.into_iter().collect()), &there, &|_| {}, cancel).await?);
         }
         Ok(published)
     }
@@ -125,13 +143,14 @@ impl Publisher {
     async fn send(
         &self,
         listing: Listing,
+        there: &There,
         progress: &(dyn Fn(u64) + Sync),
         cancel: &CancellationToken,
     ) -> Result<Published, CollectError> {
         let mut published = Published { notes: listing.notes, ..Published::default() };
         let mut sending = stream::iter(listing.entries)
             .map(|entry| async move {
-                let sent = self.file(&entry).await;
+                let sent = self.file(&entry, there).await;
                 (entry, sent)
             })
             .buffer_unordered(FILES_AHEAD);
@@ -142,9 +161,10 @@ impl Publisher {
             };
             let Some((entry, sent)) = next else { break };
             match sent {
-                Ok(bytes) => {
+                Ok(Sent { bytes, kept }) => {
                     published.files += 1;
                     published.bytes += bytes;
+                    published.kept_files += u64::from(kept);
                     progress(published.bytes);
                 }
                 Err(Failed::Here(error)) => {
@@ -159,8 +179,8 @@ impl Publisher {
         Ok(published)
     }
 
-    /// Sends a file as it is now; gives its size.
-    async fn file(&self, entry: &Entry) -> Result<u64, Failed> {
+    /// Sends a file as it is now, unless it is there.
+    async fn file(&self, entry: &Entry, there: &There) -> Result<Sent, Failed> {
         let key = self.s3.place.key(&format!("{}/{}", self.run, entry.path()));
         // Whoever has room has a file open, and so there are never too many.
         let room = self.room(entry.size.min(PART)).await;
@@ -170,10 +190,18 @@ impl Publisher {
         if size > PART {
             // Its parts take room of their own.
             drop(room);
-            return self.in_parts(&key, &file, size).await;
+            if let Some(tag) = there.tag(&key, size, Some(size.div_ceil(part_of(size))))
+                && self.tag_of(&file, size).await? == tag
+            {
+                return Ok(Sent { bytes: size, kept: true });
+            }
+            return Ok(Sent { bytes: self.in_parts(&key, &file, size).await?, kept: false });
         }
         let content = read(&file, 0, size).await?;
-        let sent = content.len() as u64;
+        let bytes = content.len() as u64;
+        if there.tag(&key, bytes, None).is_some_and(|tag| tag == tag_of(&content)) {
+            return Ok(Sent { bytes, kept: true });
+        }
         let client = &self.s3.client;
         self.s3
             .ask(|| async {
@@ -182,7 +210,17 @@ impl Publisher {
             })
             .await
             .map_err(Failed::There)?;
-        Ok(sent)
+        Ok(Sent { bytes, kept: false })
+    }
+
+    /// The tag that a file has where it was sent in parts.
+    async fn tag_of(&self, file: &Arc<File>, size: u64) -> Result<String, Failed> {
+        let (part, mut tag) = (part_of(size), TagOfParts::default());
+        for at in 0..size.div_ceil(part) {
+            let _room = self.room(part).await;
+            tag.part(&read(file, at * part, part.min(size - at * part)).await?);
+        }
+        Ok(tag.end())
     }
 
     async fn room(&self, bytes: u64) -> Option<tokio::sync::OwnedSemaphorePermit> {
@@ -211,7 +249,7 @@ impl Publisher {
 
     async fn parts(&self, key: &str, id: &str, file: &Arc<File>, size: u64) -> Result<u64, Failed> {
         let (client, bucket) = (&self.s3.client, &self.s3.place.bucket);
-        let part = PART.max(size.div_ceil(MOST_PARTS));
+        let part = part_of(size);
         let mut done: Vec<(CompletedPart, u64)> = stream::iter(0..size.div_ceil(part))
             .map(|at| async move {
                 let number = i32::try_from(at + 1).unwrap_or(i32::MAX);
@@ -254,6 +292,18 @@ impl Publisher {
             Err(trouble) => Err(Failed::There(trouble)),
         }
     }
+}
+
+/// A file that is in the store now.
+struct Sent {
+    bytes: u64,
+    /// It was there before.
+    kept: bool,
+}
+
+/// How large the parts of a file are.
+fn part_of(size: u64) -> u64 {
+    PART.max(size.div_ceil(MOST_PARTS))
 }
 
 /// The archive in a folder, and every file of the dataset there.

@@ -15,6 +15,9 @@ pub(crate) enum Trouble {
     /// The store does not let us.
     #[error("access is denied{0}")]
     Denied(String),
+    /// The usual chain has no credentials for us.
+    #[error("there are no credentials to ask with: {0}")]
+    NoCredentials(String),
     /// The store cannot now, or was not reached.
     #[error("{0}")]
     Passing(String),
@@ -42,6 +45,9 @@ impl Trouble {
     }
 }
 
+/// The words of the SDK where its chain of credentials ends without any; it has no type for that.
+const NO_CREDENTIALS: &str = "an error occurred while loading credentials";
+
 impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<SdkError<E, HttpResponse>> for Trouble {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let of_service = |error: &SdkError<E, HttpResponse>| {
@@ -68,6 +74,11 @@ impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<SdkError<E, Htt
                     (200..=299, None) => Self::Unclear(format!("the store answered {status}, and we cannot read how")),
                     _ => Self::Refused(format!("the store answered {status}{words}")),
                 }
+            }
+            SdkError::DispatchFailure(_) if inner(&error).contains(NO_CREDENTIALS) => {
+                let text = inner(&error);
+                let why = text.split_once(NO_CREDENTIALS).map_or("", |(_, why)| why);
+                Self::NoCredentials(why.trim_start_matches([':', ' ']).to_owned())
             }
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::Passing(inner(&error)),
             SdkError::DispatchFailure(failure) => {

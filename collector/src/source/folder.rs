@@ -168,15 +168,18 @@ impl Scan<'_> {
             if top.is_empty() && OWN.iter().any(|own| name == *own) {
                 continue;
             }
-            let parsed = name.to_str().and_then(|name| name.parse::<GroupName>().ok());
+            let parsed = name.to_str().map(str::parse::<GroupName>);
             let is_dir = group.file_type().is_ok_and(|kind| kind.is_dir());
-            let (Some(group), true) = (parsed, is_dir) else {
-                self.note(
-                    "",
-                    "not-a-group",
-                    format!("`{top}/{}` is not the folder of a group", names::safe(name.as_bytes())),
-                );
-                continue;
+            let group = match (parsed, is_dir) {
+                (Some(Ok(group)), true) => group,
+                (parsed, _) => {
+                    let mut text = format!("`{top}/{}` is not the folder of a group", names::safe(name.as_bytes()));
+                    if let (Some(Err(bad)), true) = (parsed, is_dir) {
+                        text = format!("{text}: {}", bad.why);
+                    }
+                    self.note("", "not-a-group", text);
+                    continue;
+                }
             };
             self.instances(top, &group)?;
         }

@@ -3,7 +3,7 @@
 use tg_model::layout::{
     ARCHIVE_FILE, DATASET_DIR, DATASET_FILE, EVENTS_FILE, MACHINE_FILE, NOTES_FILE, RULES_FILE, RUN_FILE,
 };
-use tg_model::{InstanceId, RunId};
+use tg_model::{GroupName, InstanceId, RunId};
 
 use super::{Entry, Listing, Owner, SourceNote, names};
 
@@ -43,7 +43,13 @@ pub(crate) fn sort_out(run: &RunId, found: impl IntoIterator<Item = Found>, list
             if is_collected(&parts) {
                 continue;
             }
-            let text = format!("`{}` belongs to no instance of the run", names::safe(&key));
+            let mut text = format!("`{}` belongs to no instance of the run", names::safe(&key));
+            if let Some(Err(bad)) =
+                parts.first().and_then(|group| str::from_utf8(group).ok()).map(str::parse::<GroupName>)
+                && parts.len() == 3
+            {
+                text = format!("{text}: {bad}");
+            }
             listing.notes.push(SourceNote::new("", "not-an-instance", text));
             continue;
         };

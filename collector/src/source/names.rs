@@ -13,40 +13,6 @@ const MOST_PARTS: usize = 32;
 /// A path that is longer than this gets no further part.
 const LONGEST_PATH: usize = 1_000;
 
-/// Names that some systems take for devices, whatever follows the first dot.
-const DEVICES: [&str; 30] = [
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    "com1",
-    "com2",
-    "com3",
-    "com4",
-    "com5",
-    "com6",
-    "com7",
-    "com8",
-    "com9",
-    "lpt1",
-    "lpt2",
-    "lpt3",
-    "lpt4",
-    "lpt5",
-    "lpt6",
-    "lpt7",
-    "lpt8",
-    "lpt9",
-    "com\u{b9}",
-    "com\u{b2}",
-    "com\u{b3}",
-    "lpt\u{b9}",
-    "lpt\u{b2}",
-    "lpt\u{b3}",
-    "conin$",
-    "conout$",
-];
-
 /// The path as a safe one: what could leave a folder, name a device or not be shown is percent-encoded.
 pub(crate) fn safe(path: &[u8]) -> String {
     let mut out = String::new();
@@ -96,8 +62,7 @@ fn safe_part(part: &[u8]) -> String {
     // Some systems drop dots and spaces at the end, so that the name would be another one there.
     let end = out.split_off(out.trim_end_matches(['.', ' ']).len());
     encode(&mut out, end.as_bytes());
-    let stem = out.split('.').next().unwrap_or_default().trim_end().to_lowercase();
-    if DEVICES.contains(&stem.as_str()) {
+    if tg_model::ids::is_device(&out) {
         let rest = out.split_off(1);
         let first = std::mem::take(&mut out);
         encode(&mut out, first.as_bytes());

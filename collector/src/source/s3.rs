@@ -49,17 +49,23 @@ impl Objects {
         if above.is_empty() { String::new() } else { format!("{above}/") }
     }
 
+    /// Everything below a prefix.
+    pub(crate) async fn below(&self, prefix: &str) -> Result<Vec<Found>, Trouble> {
+        Ok(self.listed(prefix, prefix, false).await?.found)
+    }
+
     /// Everything below a prefix; with `folders` only what lies directly in it.
     async fn all(&self, base: &str, prefix: &str, folders: bool) -> Result<Page, CollectError> {
+        let listed = self.listed(base, prefix, folders).await;
+        listed.map_err(|trouble| self.s3.failed("list the run's files", trouble))
+    }
+
+    async fn listed(&self, base: &str, prefix: &str, folders: bool) -> Result<Page, Trouble> {
         let mut all = Page::default();
         let mut token = None;
         let mut tries = FIRST_TRIES;
         loop {
-            let page = self
-                .s3
-                .ask_at_most(tries, || self.page(base, prefix, folders, token.clone()))
-                .await
-                .map_err(|trouble| self.s3.failed("list the run's files", trouble))?;
+            let page = self.s3.ask_at_most(tries, || self.page(base, prefix, folders, token.clone())).await?;
             tries = 2 * FIRST_TRIES;
             all.found.extend(page.found);
             all.folders.extend(page.folders);

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use tg_collector::{CollectError, CollectOptions, Folder, Objects, Publisher, S3, S3Settings, Source as _, ZipFile};
+use tg_collector::{
+    CollectError, CollectOptions, Folder, Objects, Published, Publisher, S3, S3Settings, Source as _, ZipFile,
+};
 use tg_model::Exit;
 use tokio_util::sync::CancellationToken;
 
@@ -206,7 +208,15 @@ async fn what_is_published_is_collected_as_the_folder_is() {
             }
             assert!(!server.keys().await.iter().any(|key| key.ends_with("run.json")), "the run's own files come last");
             let published = publisher.all(&|_, _| {}, &CancellationToken::new()).await.expect("it can be published");
-            assert_eq!(published.files, 11);
+            // What the instances published is there; so is what a request had brought whose answer was lost.
+            assert_eq!((published.files, published.kept_files), (11, 7));
+            let again = publisher.all(&|_, _| {}, &CancellationToken::new()).await.expect("it can be published");
+            assert_eq!(again, Published { kept_files: 11, ..published });
+            home.write("outputs/g/0/run.out", format!("{EVENT}{EVENT}"));
+            let changed = publisher.all(&|_, _| {}, &CancellationToken::new()).await.expect("it can be published");
+            assert_eq!((changed.files, changed.kept_files), (11, 10));
+            home.write("outputs/g/0/run.out", EVENT);
+            publisher.instance(&"g/0".parse().expect("an instance")).await.expect("it can be published");
             if faults.reset == 0 {
                 assert_eq!(server.open_uploads().await, 0, "nothing half done is left");
             }

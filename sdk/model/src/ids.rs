@@ -17,6 +17,46 @@ pub struct BadName {
     pub why: &'static str,
 }
 
+/// Names that some systems take for devices, whatever follows the first dot.
+const DEVICES: [&str; 30] = [
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    "com1",
+    "com2",
+    "com3",
+    "com4",
+    "com5",
+    "com6",
+    "com7",
+    "com8",
+    "com9",
+    "lpt1",
+    "lpt2",
+    "lpt3",
+    "lpt4",
+    "lpt5",
+    "lpt6",
+    "lpt7",
+    "lpt8",
+    "lpt9",
+    "com\u{b9}",
+    "com\u{b2}",
+    "com\u{b3}",
+    "lpt\u{b9}",
+    "lpt\u{b2}",
+    "lpt\u{b3}",
+    "conin$",
+    "conout$",
+];
+
+/// Whether a part of a path names a device on some system, so that no file or folder can be called so there.
+pub fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+    DEVICES.contains(&stem.as_str())
+}
+
 fn check(what: &'static str, text: &str, longest: usize) -> Result<(), BadName> {
     let bad = |why| BadName { what, text: text.chars().take(80).collect(), why };
     if text.is_empty() {
@@ -30,6 +70,12 @@ fn check(what: &'static str, text: &str, longest: usize) -> Result<(), BadName> 
     }
     if !text.as_bytes()[0].is_ascii_alphanumeric() {
         return Err(bad("it must begin with a letter or a digit"));
+    }
+    if text.ends_with('.') {
+        return Err(bad("some systems drop the dot at its end"));
+    }
+    if is_device(text) {
+        return Err(bad("some systems take it for a device, and make no folder of that name"));
     }
     Ok(())
 }
@@ -175,6 +221,16 @@ mod tests {
             assert!(text.parse::<RunId>().is_err(), "{text}");
         }
         assert!("c7fjstge5te621cen4i0".parse::<RunId>().is_ok());
+    }
+
+    #[test]
+    fn names_that_no_folder_can_have_somewhere_are_refused() {
+        for text in ["nul", "CON", "aux.1", "Lpt1.x.y", "a."] {
+            assert!(text.parse::<RunId>().is_err() && text.parse::<GroupName>().is_err(), "{text}");
+        }
+        for text in ["null", "console", "com10", "x.nul", "a.b"] {
+            assert!(text.parse::<RunId>().is_ok() && text.parse::<GroupName>().is_ok(), "{text}");
+        }
     }
 
     #[test]
