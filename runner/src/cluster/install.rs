@@ -86,7 +86,15 @@ impl Cluster {
     ///
     /// A namespace that somebody else made is left alone: `uninstall` would delete it with all that is in it.
     pub async fn install(&self, options: &InstallOptions) -> Result<(), ClusterError> {
-        if self.space().await?.is_some_and(|found| !is_ours(&found)) {
+        let space = self.space().await?;
+        if space.as_ref().is_some_and(|found| found.metadata.deletion_timestamp.is_some()) {
+            return Err(ClusterError::Setting(format!(
+                "namespace `{}` is still being deleted: wait until it is gone, or see what holds it with \
+                 `kubectl get pods --namespace {}`",
+                self.namespace, self.namespace
+            )));
+        }
+        if space.is_some_and(|found| !is_ours(&found)) {
             return Err(ClusterError::Setting(format!(
                 "namespace `{}` was not made by `tg cluster install`: name one that does not exist yet",
                 self.namespace

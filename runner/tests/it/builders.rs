@@ -159,10 +159,12 @@ async fn what_makes_no_sense_is_said_before_anything_is_built() {
         ("exec:cargo", "", Exit::Usage, "there is no Cargo.toml"),
         ("exec:go", "", Exit::Usage, "there is no go.mod"),
         ("exec:node", "", Exit::Usage, "there is no package.json"),
-        ("docker:node", "", Exit::Usage, "builder `docker:node` is not known"),
+        ("docker:node", "", Exit::Usage, "there is no package.json"),
+        ("docker:bun", "", Exit::Usage, "builder `docker:bun` is not known"),
     ];
     for (builder, config, exit, words) in rows {
-        if matches!(*builder, "exec:go" if !has("go")) || matches!(*builder, "exec:node" if !has("npm")) {
+        if matches!(*builder, "exec:go" if !has("go")) || matches!(*builder, "exec:node" | "docker:node" if !has("npm"))
+        {
             continue;
         }
         let (error, _) = error(&bench(builder, config, &[("a", "")])).await;

@@ -14,6 +14,8 @@ case $(hostname) in
     kill $http
     ;;
 *)
+    # The other host may not be there yet.
+    until ping -n -4 -c 1 -W 1 "$server" >"$out/first.log" 2>&1; do :; done
     # An answer may take long on a machine that is full, and is not lost for that.
     ping -n -4 -c 5 -i 0.05 -W 30 "$server" >"$out/ping.txt"
     ping -n -6 -c 1 -W 30 "$server" >"$out/ping6.txt"

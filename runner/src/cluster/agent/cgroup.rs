@@ -188,8 +188,10 @@ fn below(dir: &Path, uid: &str, depth: usize) -> Option<PathBuf> {
     if let Some(found) = folders.iter().find(|path| wanted.iter().any(|uid| name(path).contains(uid.as_str()))) {
         return Some(found.clone());
     }
-    let deeper = folders.into_iter().filter(|path| depth > 0 && name(path).contains("kubepods"));
-    deeper.into_iter().find_map(|path| below(&path, uid, depth - 1))
+    let holds_pods =
+        |path: &PathBuf| ["kubepods", "burstable", "besteffort"].iter().any(|word| name(path).contains(word));
+    let mut deeper = folders.into_iter().filter(|path| depth > 0 && holds_pods(path));
+    deeper.find_map(|path| below(&path, uid, depth - 1))
 }
 
 fn number(file: &Path) -> Option<u64> {

@@ -224,7 +224,9 @@ fn published_so_far(lab: &Lab) {
         sleep(Duration::from_secs(5));
     }
     assert_eq!(going.end(), Some(0));
-    lab.whole();
+    let run = lab.whole();
+    // And what they used meanwhile was sampled.
+    assert!(rows(&run)["resources"] >= 5 * 30, "{:?}", rows(&run));
 }
 
 fn evicted(lab: &Lab) {
@@ -298,14 +300,18 @@ fn published_sdks(lab: &Lab) {
     }
 }
 
-/// The tables of what instances wrote, with their numbers of rows.
-fn tables(run: &Run) -> BTreeMap<String, u64> {
+/// The tables of a dataset, with their numbers of rows.
+fn rows(run: &Run) -> BTreeMap<String, u64> {
     let text = std::fs::read(run.dir.join("dataset/_dataset.json")).expect("a dataset");
     let about: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     let tables = about["tables"].as_object().expect("tables").iter();
-    let rows = tables.map(|(name, table)| (name.clone(), table["rows"].as_u64().expect("rows")));
-    // What the machine did, and what Kubernetes says, are not the plan's.
-    rows.filter(|(name, _)| matches!(name.as_str(), "instances" | "events" | "metrics" | "connections")).collect()
+    tables.map(|(name, table)| (name.clone(), table["rows"].as_u64().expect("rows"))).collect()
+}
+
+/// Those of what instances wrote: what the machine did, and what Kubernetes says, are not the plan's.
+fn tables(run: &Run) -> BTreeMap<String, u64> {
+    let of_plan = ["instances", "events", "metrics", "connections"];
+    rows(run).into_iter().filter(|(name, _)| of_plan.contains(&name.as_str())).collect()
 }
 
 fn mesh(lab: &Lab) {
