@@ -117,12 +117,7 @@ impl<'a> Resolver<'a> {
 
     fn builder_problem(&self, name: &str, backend: Option<&str>) -> Option<(String, String)> {
         if !BUILDERS.contains(&name) {
-            let hint = match name {
-                "docker:node" => {
-                    format!("use `--builder {}` with `--backend local:exec`", name.replace("docker", "exec"))
-                }
-                _ => suggestion(name, "builder", &BUILDERS),
-            };
+            let hint = suggestion(name, "builder", &BUILDERS);
             return Some((format!("tg has no builder `{}`", shown(name)), hint));
         }
         if !self.manifest.builders.contains_key(name) {

@@ -91,9 +91,9 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
         ),
         ("[[groups]]\nid = \"h\"\ninstances = { cuont = 1 }\n", ":11: unknown key `cuont`", "did you mean `count`?"),
         (
-            "[[groups]]\nid = \"h\"\nbuilder = \"docker:node\"\ninstances = { count = 1 }\n",
-            ":11: tg has no builder `docker:node`",
-            "--builder exec:node",
+            "[[groups]]\nid = \"h\"\nbuilder = \"docker:nod\"\ninstances = { count = 1 }\n",
+            ":11: tg has no builder `docker:nod`",
+            "did you mean `docker:node`?",
         ),
         (
             "[[groups]]\nid = \"h\"\nbuilder = \"exec:node\"\ninstances = { count = 1 }\n",
