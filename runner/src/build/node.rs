@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tg_model::spec::BuildSpec;
 
 use super::artifact::{self, Artifact};
 use super::cargo::blocking;
@@ -47,7 +48,9 @@ pub(super) async fn install(job: &Job, cancel: &Cancel) -> Result<Installed, Bui
     let main = main_file(job, &package)?;
     let version = Cmd::new(job.builder(), &node, &dir).arg("--version").stdout_is_data().run(cancel).await?.stdout;
     let npm_version = Cmd::new(job.builder(), &npm, &dir).arg("--version").stdout_is_data().run(cancel).await?.stdout;
-    let extra = format!("{version:?} {npm_version:?} {}", artifact::text_of(&job.group.build));
+    // An image is made of what is installed here as well.
+    let build = BuildSpec { builder: "exec:node".to_owned(), ..job.group.build.clone() };
+    let extra = format!("{version:?} {npm_version:?} {}", artifact::text_of(&build));
     let from = dir.clone();
     let key = blocking(move || sources::hash(&from, &extra)).await?;
     let kept = job.cache.join(format!("node-{key}"));
