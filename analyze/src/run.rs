@@ -10,6 +10,26 @@ use crate::error::AnalyzeError;
 use crate::frame;
 use crate::report::{Cell, Tone};
 
+/// What plans call the size of a bucket, as the collector has it.
+const BUCKET_PARAMS: [&str; 3] = ["bucket_size", "k", "K"];
+/// The bucket of a Kademlia that does not say (Maymounkov and Mazières, 2002).
+const USUAL_BUCKET: u32 = 20;
+
+impl Dataset {
+    /// The size of a bucket: the parameter `bucket_size`, `k` or `K` of the run's instances, else 20. Where instances
+    /// differ it is the largest, so that no lookup is held against fewer peers than it was to return.
+    pub fn bucket_size(&self) -> Result<u32, AnalyzeError> {
+        let Some(scan) = self.scan(&INSTANCES)? else { return Ok(USUAL_BUCKET) };
+        let rows = self.collect(&INSTANCES, scan.select([col("params")]))?;
+        let params = frame::maps(&rows, "params").map_err(|source| self.unreadable(&INSTANCES, source))?;
+        let of = |params: &BTreeMap<String, String>| {
+            let size = BUCKET_PARAMS.iter().find_map(|name| params.get(*name)?.parse::<u32>().ok());
+            size.filter(|size| (1..=10_000).contains(size))
+        };
+        Ok(params.iter().filter_map(of).max().unwrap_or(USUAL_BUCKET))
+    }
+}
+
 /// The row of table `runs`.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {

@@ -21,9 +21,6 @@ use crate::report;
 use crate::run::Instance;
 use crate::score::Scored;
 
-/// How many peers a lookup is to return where a score is named and nobody says.
-const DEFAULT_K: u32 = 20;
-
 /// An instance of one of the runs.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -91,8 +88,8 @@ impl<'a> Screen<'a> {
         screen.instances = screen.read_instances()?;
         screen.everyone = screen.read_members()?;
         let scored = screen.asked.named.iter().any(|named| SCORES.contains(&named.name.as_str()));
-        if let Some(k) = wanted.k.or(scored.then_some(DEFAULT_K)) {
-            screen.scores = Some(screen.read_scores(k)?);
+        if wanted.k.is_some() || scored {
+            screen.scores = Some(screen.read_scores(wanted.k)?);
         }
         Ok(screen)
     }
@@ -338,10 +335,11 @@ impl<'a> Screen<'a> {
     }
 
     /// The scores of the lookups that have one.
-    fn read_scores(&self, k: u32) -> Result<DataFrame, AnalyzeError> {
+    fn read_scores(&self, k: Option<u32>) -> Result<DataFrame, AnalyzeError> {
         let mut queries = Vec::new();
         let mut values: [Vec<Option<f64>>; SCORES.len()] = Default::default();
         for (run, (dataset, _)) in self.datasets.each().enumerate() {
+            let k = k.map_or_else(|| dataset.bucket_size(), Ok)?;
             for lookup in Scored::read(dataset, k)?.lookups {
                 let Some(score) = lookup.score else { continue };
                 queries.push(Datasets::number(run, lookup.query));

@@ -408,3 +408,19 @@ fn one_run_says_the_same_whether_its_groups_are_named_or_not() {
     let ns = |row: &[Cell]| matches!(row[4], Cell::Number(_, Unit::Nanos));
     assert!(rows(&plain, "operations", &columns).iter().any(|row| ns(row)));
 }
+
+#[test]
+fn the_size_of_a_bucket_is_what_instances_were_told() {
+    let of = |params: &[&[(&str, &str)]]| {
+        let numbers: Vec<u32> = (0..).take(params.len()).collect();
+        let groups = vec!["a"; params.len()];
+        let instances = df!("instance" => numbers.clone(), "group" => groups, "group_seq" => numbers);
+        let mut instances = instances.unwrap();
+        instances.with_column(maps("params", params)).unwrap();
+        let written = Written::of_run("r").table(&table::INSTANCES, &instances);
+        Dataset::open(written.path()).unwrap().bucket_size().unwrap()
+    };
+    assert_eq!(of(&[&[("k", "8")], &[("bucket_size", "5"), ("k", "9")], &[]]), 8);
+    assert_eq!(of(&[&[], &[("k", "many")]]), 20);
+    assert_eq!(of(&[&[("K", "0")]]), 20);
+}

@@ -25,9 +25,9 @@ pub(crate) struct Args {
     source: Source,
     /// The lookup to tell in full: its number in the run, its own id, or a unique prefix of that; without one, all.
     lookup: Option<String>,
-    /// How many peers a lookup is to return: the plan's bucket size.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    k: u32,
+    /// How many peers a lookup is to return [default: the run's parameter `bucket_size` or `k`, else 20].
+    #[arg(long, value_name = "N")]
+    k: Option<u32>,
     /// How many of the worst lookups to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
@@ -36,9 +36,12 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let options = LookupOptions { k: args.k, worst: args.worst };
-    answer(&args.source, &args.output, context, |dataset| match &args.lookup {
-        Some(wanted) => lookup(dataset, wanted, &options),
-        None => lookups(dataset, &options),
+    answer(&args.source, &args.output, context, |dataset| {
+        let k = args.k.map_or_else(|| dataset.bucket_size(), Ok)?;
+        let options = LookupOptions { k, worst: args.worst };
+        match &args.lookup {
+            Some(wanted) => lookup(dataset, wanted, &options),
+            None => lookups(dataset, &options),
+        }
     })
 }

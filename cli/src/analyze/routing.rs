@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tg_analyze::draw::fill_heat_map;
 use tg_analyze::routing::{Routing, RoutingOptions, report};
+use tg_analyze::{AnalyzeError, Dataset};
 use tg_model::Exit;
 
 use super::picture::{check_ending, drawn, write};
@@ -29,9 +30,10 @@ pub(crate) struct Args {
     /// The snapshot to tell in full, by its label [default: the last]; the others get a row each.
     #[arg(long, value_name = "LABEL")]
     snapshot: Option<String>,
-    /// The size of a bucket, which is also how many of its nearest servers a table should know.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    k: u32,
+    /// The size of a bucket, which is also how many of its nearest servers a table should know [default: the run's
+    /// parameter `bucket_size` or `k`, else 20].
+    #[arg(long, value_name = "N")]
+    k: Option<u32>,
     /// How many of the worst tables to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
@@ -43,13 +45,17 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let options = RoutingOptions { k: args.k, snapshot: args.snapshot, worst: args.worst };
+    let options = |dataset: &Dataset| -> Result<RoutingOptions, AnalyzeError> {
+        let k = args.k.map_or_else(|| dataset.bucket_size(), Ok)?;
+        Ok(RoutingOptions { k, snapshot: args.snapshot.clone(), worst: args.worst })
+    };
     if let Some(file) = &args.draw {
         check_ending(file)?;
         let dataset = open(&args.source, context)?;
-        let routing = Routing::read(&dataset, &options).map_err(|error| failure(&error, &args.source))?;
+        let routing = options(&dataset).and_then(|options| Routing::read(&dataset, &options));
+        let routing = routing.map_err(|error| failure(&error, &args.source))?;
         write(file, &drawn(file, fill_heat_map(&routing))?)?;
         return Ok(Exit::Ok);
     }
-    answer(&args.source, &args.output, context, |dataset| Ok(report(&Routing::read(dataset, &options)?)))
+    answer(&args.source, &args.output, context, |dataset| Ok(report(&Routing::read(dataset, &options(dataset)?)?)))
 }
