@@ -14,6 +14,16 @@ use crate::{analyze, cluster, collect, completions, demo, doctor, man, notebook,
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
 #[derive(Debug, Parser)]
 #[command(name = "tg", version, max_term_width = 110, infer_subcommands = false)]
+#[command(after_help = "\
+Examples:
+  tg demo                                   a real run, its statistics and its graph
+  tg run PLAN:CASE -n 50 --collect          run a plan, and gather what its instances wrote
+  tg runs show latest                       how each instance ended
+  tg analyze stats latest                   what they measured
+  tg analyze compare RUN RUN                whether one is better than the other
+  tg plan new pings                         write a plan of your own
+
+`tg help COMMAND` teaches each by example.")]
 pub(crate) struct Cli {
     /// Flags of every subcommand.
     #[command(flatten)]

@@ -278,8 +278,12 @@ impl Dispatcher {
         };
         let counts: Vec<_> = waiting.iter().map(|line| (line.state.clone(), line.target, line.count)).collect();
         let quiet = timers.last.elapsed();
-        if counts == timers.waiting && !counts.is_empty() {
-            let waiting_for = stall::waiting_for(&waiting, &self.state);
+        if counts == timers.waiting {
+            let mut waiting_for = stall::waiting_for(&waiting, &self.state);
+            if waiting_for.is_empty() {
+                let n = self.state.running().count();
+                waiting_for.push(format!("the end of {n} instances, none of which waits at a barrier"));
+            }
             self.state.told.push_back(EventKind::Stalled { quiet_ns: ns(quiet), waiting_for });
             // Once more only when it has been quiet for as long again.
             timers.stall_at = Instant::now() + quiet;

@@ -135,8 +135,19 @@ fn render(report: &Report, args: &OutputArgs, ansi: Ansi) -> Result<String, Rend
     })
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. A link leads to the file that is written; what is no file, such as a device or a
+/// named pipe, is written to as it is.
 pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &match fs::canonicalize(path) {
+        // It is there, and this is its own name.
+        Ok(real) => real,
+        // A link that leads nowhere yet.
+        Err(_) => fs::read_link(path)
+            .map_or_else(|_| path.to_owned(), |to| path.parent().unwrap_or_else(|| Path::new("")).join(to)),
+    };
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
     let mut partial = path.as_os_str().to_owned();
     partial.push(PARTIAL);
     let partial = PathBuf::from(partial);
@@ -164,6 +175,29 @@ mod tests {
         facts.add("n", "n", 3_u64);
         let sections = vec![Section::Facts(facts), Section::Facts(Facts::new("b", "B"))];
         Report { sections, ..Report::new("x", "X") }
+    }
+
+    #[test]
+    fn a_link_leads_to_its_file_and_a_pipe_stays_one() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("real"), "old and longer").unwrap();
+        symlink("real", at("link")).unwrap();
+        symlink("not-yet", at("dangling")).unwrap();
+        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (name, real) in [("link", "real"), ("dangling", "not-yet"), ("plain", "plain")] {
+            publish(&at(name), b"new").unwrap();
+            assert_eq!(fs::read(at(real)).unwrap(), b"new", "{name}");
+            assert_eq!(fs::symlink_metadata(at(name)).unwrap().is_symlink(), name != "plain");
+        }
+        let pipe = at("pipe");
+        let reader = std::thread::spawn(move || fs::read(pipe).unwrap());
+        publish(&at("pipe"), b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
+        assert!(publish(dir.path(), b"x").is_err(), "a folder is no file");
     }
 
     #[test]

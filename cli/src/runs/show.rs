@@ -93,7 +93,10 @@ fn headline(state: State, backend: &str) -> Option<Line> {
         State::Abandoned if backend == "cluster:k8s" => {
             ("its tg is gone; if the cluster still has it, `tg runs attach` goes on with it", Tone::Warn)
         }
-        State::Abandoned => ("tg died before the run ended: how the instances ended is not known", Tone::Warn),
+        State::Abandoned => (
+            "tg was gone before it wrote down how the run ended; what it told of instances until then is below",
+            Tone::Warn,
+        ),
         State::Ended(_) => return None,
     };
     Some(Line { text: text.to_owned(), tone })
