@@ -42,6 +42,11 @@ impl Folders {
     pub(crate) fn tmp(&self) -> PathBuf {
         self.scratch.join("tmp")
     }
+
+    /// What it finds at the run's folder: nothing but its own outputs, which are put there.
+    pub(crate) fn veil(&self) -> PathBuf {
+        self.scratch.join("run")
+    }
 }
 
 /// A started instance.
@@ -89,7 +94,7 @@ pub(crate) fn start(
     place: Place<'_>,
 ) -> Result<Started, StartError> {
     let work = folders.work();
-    for path in [&folders.outputs, &folders.logs, &work, &folders.temp(), &folders.tmp()] {
+    for path in [&folders.outputs, &folders.logs, &work, &folders.temp(), &folders.tmp(), &folders.veil()] {
         fs::create_dir_all(path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
     }
     let log = |name: &str| {

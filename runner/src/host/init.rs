@@ -99,15 +99,23 @@ fn mounts(spec: &HostSpec) -> Result<(), Trouble> {
     if Path::new("/etc/hosts").exists() {
         bind(&spec.hosts_file, Path::new("/etc/hosts"))?;
     }
-    // What must stay reachable is held open while `/tmp` is covered, and put back at its place.
+    // What must stay reachable is held open while what is above it is covered, and put back at its place.
+    let tmp = Path::new("/tmp");
+    // A run below `/tmp` is covered with that.
+    let run = spec.veiled.as_ref().filter(|(run, _)| !run.starts_with(tmp));
+    let covered = |path: &Path| path.starts_with(tmp) || run.is_some_and(|(run, _)| path.starts_with(run));
     let mut held = Vec::new();
-    for path in spec.keep.iter().filter(|path| path.starts_with("/tmp")) {
+    for path in spec.keep.iter().filter(|path| covered(path)) {
         let doing = || format!("keeping `{}`", path.display());
         let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(Trouble::of(doing()))?;
         let is_dir = file.metadata().map_err(Trouble::of(doing()))?.is_dir();
         held.push((path, file, is_dir));
     }
-    bind(&spec.tmp, Path::new("/tmp"))?;
+    // The first of the two is below what the second covers.
+    if let Some((run, veil)) = run {
+        bind(veil, run)?;
+    }
+    bind(&spec.tmp, tmp)?;
     for (path, file, is_dir) in held {
         let doing = || format!("keeping `{}`", path.display());
         if is_dir {

@@ -19,7 +19,9 @@ pub(crate) struct HostSpec {
     pub(crate) hosts_file: PathBuf,
     /// The folder that is put over `/tmp`.
     pub(crate) tmp: PathBuf,
-    /// Folders and files that stay reachable although they lie below `/tmp`.
+    /// The run's folder, and the one that is put over it: an instance has no business with what others wrote.
+    pub(crate) veiled: Option<(PathBuf, PathBuf)>,
+    /// Folders and files that stay reachable although they lie below `/tmp` or the run's folder.
     pub(crate) keep: Vec<PathBuf>,
     pub(crate) ipv4: Ipv4Addr,
     pub(crate) ipv4_prefix: u8,

@@ -54,6 +54,7 @@ pub fn probe(launcher: &[OsString], dir: &Path) -> Result<(), String> {
         hostname: "probe".to_owned(),
         hosts_file,
         tmp,
+        veiled: None,
         keep: Vec::new(),
         ipv4: AddressPlan::v4(0),
         ipv4_prefix: AddressPlan::PREFIX_V4,
@@ -177,6 +178,8 @@ impl Hosts {
             hostname: self.name(label).to_owned(),
             hosts_file: self.names_file.clone(),
             tmp: folders.tmp(),
+            // Its outputs are in `outputs/GROUP/INDEX` of it.
+            veiled: folders.outputs.ancestors().nth(3).map(|run| (run.to_owned(), folders.veil())),
             keep,
             ipv4: v4,
             ipv4_prefix: AddressPlan::PREFIX_V4,

@@ -70,6 +70,16 @@ odd-json) printf '{"ts":"yesterday","event":"success_event"}\n{"event":{"party_e
 wrong-group) tell success '' "$(param claimed)" ;;
 closed-stdout) exec >&- 2>&-; sleep 0.1; exit 0 ;;
 closed-stdout-exit-3) exec >&- 2>&-; exit 3 ;;
+# It goes at what is not its own.
+vandal)
+    if [ "$TG_INSTANCE_INDEX" = 1 ]; then
+        run=$(dirname "$(dirname "$(dirname "$TEST_OUTPUTS_PATH")")")
+        rm -rf "$run/outputs/$TEST_GROUP_ID/0" "$run/logs" "$run/events.ndjson" "$run/run.json"
+    else
+        echo mine >"$TEST_OUTPUTS_PATH/file"
+    fi
+    success
+    ;;
 delete-outputs) echo here >"$TEST_OUTPUTS_PATH/file"; rm -rf "$TEST_OUTPUTS_PATH"; success ;;
 outputs)
     echo '{"ts":1600000000000000000,"type":"point","name":"answers","measures":{"value":42}}' >"$TEST_OUTPUTS_PATH/results.out"

@@ -52,6 +52,19 @@ fn links_are_as_a_plan_asks() {
 }
 
 #[test]
+fn an_instance_cannot_touch_what_others_wrote() {
+    if !has(Tool::Hosts, "hosts that hide the run's folder") {
+        return;
+    }
+    let home = Home::new();
+    let (done, run) = on_hosts(&home, &plan("shell"), "vandal", 2, &[]);
+    done.expect(0);
+    assert_eq!(fs::read_to_string(run.output("single/0", "file")).expect("it is there"), "mine\n");
+    assert!(run.log("single/0", "stdout.log").is_file());
+    assert!(run.notes("single/0").is_empty(), "{:?}", run.notes("single/0"));
+}
+
+#[test]
 fn a_partition_on_schedule_is_seen_by_the_plan_and_ends() {
     if !has(Tool::Hosts, "a partition of hosts") {
         return;
