@@ -92,6 +92,8 @@ impl Asked {
 
 /// A plan writes the metric a little after it took the time, so that the begin seems that much later.
 const SLACK_NS: i64 = 1_000_000;
+/// Where the machine was busy in between, it is a good deal later: so much counts where nothing else fits.
+const LATE_NS: i64 = 20_000_000;
 /// So many operations of one instance at one time are told apart.
 const LOOK_BACK: usize = 64;
 /// An instance with more operations than this has the rest of them as operations without a lookup.
@@ -176,6 +178,15 @@ impl Operations {
             }
             within.get_or_insert_with(|| asked.op.clone());
         }
+        if within.is_none() {
+            let late = start.saturating_add(LATE_NS);
+            let later = self.all[last..].iter_mut().take(LOOK_BACK);
+            let mut later = later.take_while(|asked| asked.start.is_some_and(|begin| begin <= late));
+            if let Some(asked) = later.find(|asked| !asked.taken && ops.contains(&asked.op.as_str())) {
+                asked.taken = true;
+                return Join::Is(Box::new(asked.clone()));
+            }
+        }
         within.map_or(Join::Nothing, Join::Within)
     }
 
@@ -240,6 +251,23 @@ mod tests {
         assert_eq!(took(&["provide"], 36 * ms), "-");
         assert_eq!(took(&["put", "get"], 36 * ms), "put 3");
         assert_eq!(operations.rest().count(), 0);
+    }
+
+    #[test]
+    fn an_operation_that_was_written_down_late_is_found_where_nothing_else_fits() {
+        let ms = 1_000_000;
+        let mut operations = Operations::default();
+        // Begun at 0 and over at 10, but told 8 ms later; the next one is nobody's.
+        for (key, end, took) in [("get 1", 18 * ms, 10 * ms), ("get 2", 70 * ms, 10 * ms)] {
+            operations.tell(&told(key, Fact::Duration, end, took));
+        }
+        let begin = |join: Join| match join {
+            Join::Is(asked) => asked.start,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(begin(operations.take(&["get"], 0)), Some(8 * ms));
+        assert_eq!(operations.take(&["get"], 30 * ms), Join::Nothing);
+        assert_eq!(begin(operations.take(&["get"], 60 * ms)), Some(60 * ms));
     }
 
     #[test]

@@ -81,8 +81,9 @@ fn what_go_nodes_of_the_dht_did_is_read_from_the_files_of_the_old_plan() {
     for op in OPS {
         let made = counted(&run, &format!("lookups_made,op={op}"));
         assert_eq!(sum(of(&rows, op), "done"), made, "{op}: {rows:?}");
-        // The library may begin a lookup for a value that the node has, after the operation is over.
-        assert!(op == "get" || sum(of(&rows, op), "n") == made, "{op}: {rows:?}");
+        // The library may begin a lookup for a value that the node has, after the operation is over; and on a busy
+        // machine it tells of any lookup only then. Such a one stands alone, without a time.
+        assert_eq!(sum(of(&rows, op), "n") - sum(of(&rows, op), "no_time"), made, "{op}: {rows:?}");
     }
     // With five nodes that all know each other, the truth is what everybody finds.
     let tables = asked(&home, &["analyze", "routing"]);
