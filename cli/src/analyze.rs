@@ -83,7 +83,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.question {
         Question::Stats(args) => stats::run(args, context),
         Question::Graph(args) => graph::run(&args, context),
-        Question::Routing(args) => routing::run(args, context),
+        Question::Routing(args) => routing::run(&args, context),
         Question::Pubsub(args) => pubsub::run(args, context),
         Question::Compare(args) => compare::run(&args, context),
         Question::Queries(args) => queries::run(&args, context),

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let options = |dataset: &Dataset| -> Result<RoutingOptions, AnalyzeError> {
         let k = args.k.map_or_else(|| dataset.bucket_size(), Ok)?;
         Ok(RoutingOptions { k, snapshot: args.snapshot.clone(), worst: args.worst })
