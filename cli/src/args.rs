@@ -3,12 +3,14 @@
 //! A subcommand is a file of its own with `Args` and `run`. To add one: a `mod` line in `lib.rs`, a variant here with
 //! a doc comment (its help), and a line in `lib.rs`'s `dispatch`. Only commands that work are listed.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tg_model::Exit;
 
+use crate::message::Failure;
 use crate::{analyze, cluster, collect, completions, demo, doctor, man, notebook, plan, publish, run, runs, sync};
 
 /// Run distributed test plans, gather what every instance wrote, and answer questions about it.
@@ -114,7 +116,10 @@ pub fn command() -> clap::Command {
 
 /// Prints what clap has to say: help and version to stdout, refusals to stderr with the code for wrong usage.
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
-    // Where even this cannot be printed nobody is listening.
-    let _gone = error.print();
-    ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Ok } as u8)
+    let exit = match error.print().and_then(|()| std::io::stdout().flush()) {
+        _ if error.use_stderr() => Exit::Usage,
+        Ok(()) => Exit::Ok,
+        Err(failed) => Failure::output(&failed).report(),
+    };
+    ExitCode::from(exit as u8)
 }

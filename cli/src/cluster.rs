@@ -85,6 +85,13 @@ impl ImageArgs {
 
 /// What `tg cluster uninstall` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Removes the namespace with all that is in it, and the cluster roles. Runs that still go on are ended; what was \
+published stays in the object store.
+
+Examples:
+  tg cluster uninstall                              of the current context
+  tg cluster uninstall --context lab --namespace tg-ci")]
 struct UninstallArgs {
     #[command(flatten)]
     place: PlaceArgs,

@@ -12,12 +12,12 @@ use crate::{Context, analyze, output, plan, run};
 /// What `tg demo` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The demo builds the plan `mesh` from `sdk/plans`, so it needs a checkout of tg's sources, cargo and cc. Twenty
-instances open real TCP connections to one another in a random mesh and measure round trips. Then the run is collected
+The demo builds the plan `mesh` from `sdk/plans`, so it needs a checkout of tg's sources, cargo and cc. Twenty \
+instances open real TCP connections to one another in a random mesh and measure round trips. Then the run is collected \
 and its dataset is asked for statistics and for the graph of its connections.
 
-With --dht it builds the plan `dht` instead: 25 nodes of the libp2p DHT, as bootstrappers, servers and clients in three
-regions of a cloud, find peers, providers and values; the routing tables are held against the truth too. Where instances
+With --dht it builds the plan `dht` instead: 25 nodes of the libp2p DHT, as bootstrappers, servers and clients in three \
+regions of a cloud, find peers, providers and values; the routing tables are held against the truth too. Where instances \
 cannot have hosts of their own (`tg doctor` tells), there are no regions. Its first build takes some minutes.
 
 Examples:

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 /// Prints tg's page, or writes all.
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Exit, Failure> {
-    let mut command = crate::command();
+    let mut command = without_help(crate::command());
     command.build();
     match &args.dir {
         None => {
@@ -34,6 +34,11 @@ pub(crate) fn run(args: &Args, _context: &Context) -> Result<Exit, Failure> {
         })?,
     }
     Ok(Exit::Ok)
+}
+
+/// Without `tg help`, `tg runs help` and so on: what they print is the page of the command itself.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn write_all(command: clap::Command, dir: &Path) -> std::io::Result<()> {

@@ -13,7 +13,7 @@ use crate::{Context, plan, stored};
 /// What `tg notebook` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The notebooks are those of the folder `notebooks` in a checkout of tg's sources. They learn from the environment which
+The notebooks are those of the folder `notebooks` in a checkout of tg's sources. They learn from the environment which \
 run to read: TG_RUN is its id, TG_HOME tg's home. Jupyter takes the place of tg until it is closed.
 
 Examples:

@@ -5,6 +5,9 @@ pub(crate) mod find;
 mod list;
 mod new;
 
+use std::fs;
+use std::path::Path;
+
 use tg_model::{Exit, Problem};
 
 use crate::Context;
@@ -40,6 +43,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         Command::Describe(args) => describe::run(args, context),
         Command::New(args) => new::run(args),
     }
+}
+
+/// The text of a file of the user's.
+pub(crate) fn text_of(path: &Path) -> Result<String, Failure> {
+    let cannot = || Failure::new(Exit::Usage, format!("cannot read `{}`", path.display()));
+    let bytes = fs::read(path).map_err(|error| cannot().cause(&error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        cannot().note(format!("{}:{line}: this line is not UTF-8", path.display())).hint("save the file as UTF-8 text")
+    })
 }
 
 /// A file of the user's that cannot be used: every problem in it, each with its hint below.

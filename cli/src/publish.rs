@@ -20,7 +20,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// What `tg publish` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The files lie at PREFIX/<run-id>/<group>/<index>/<file>, with stdout.log and stderr.log among them; run.json and
+The files lie at PREFIX/<run-id>/<group>/<index>/<file>, with stdout.log and stderr.log among them; run.json and \
 events.ndjson of the run come last. `tg collect <run-id> --source s3://BUCKET/PREFIX` gets them from there.
 
 Examples:

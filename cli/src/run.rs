@@ -26,7 +26,7 @@ use wanted::wanted;
 /// What `tg run` takes.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
-PLAN is a folder with a manifest.toml, or the name of one in this folder, in `plans` of tg's home, or among the plans
+PLAN is a folder with a manifest.toml, or the name of one in this folder, in `plans` of tg's home, or among the plans \
 that come with tg. COMPOSITION is a TOML file; its plan is looked for beside it, above it, and then by name.
 
 Examples:
@@ -35,11 +35,11 @@ Examples:
   tg run pings.toml                      every run of a composition
   tg run pings.toml --run-ids small,big --repeat 5
   tg run pings.toml --dry-run            check it and say what would be run
-  tg run pings.toml --seed 42            make a run again: its seed is in `tg runs show`
+  tg run pings.toml --seed 42            make a run again, by its seed
   tg run pings.toml --collect            archive and dataset right after
   tg run pings.toml --format json | jq -r '.runs[].verdict'
 
-Ctrl-C asks the instances to end; a second Ctrl-C kills them. The exit code tells how it went: 0 as expected,
+Ctrl-C asks the instances to end; a second Ctrl-C kills them. The exit code tells how it went: 0 as expected, \
 10 not as expected, 11 cancelled, 12 deadline, 13 build failed, 14 something is missing here, 2 wrong usage.")]
 pub(crate) struct Args {
     /// A plan's folder or name, with `:CASE` behind it if you like, or a composition file.

@@ -14,7 +14,7 @@ use crate::{Context, output};
 /// What `tg sync` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-`tg run` has a sync service of its own. This one is for instances that something else starts.
+`tg run` has a sync service of its own. This one is for instances that something else starts. \
 States and topics live in memory until the service ends. Ctrl-C ends it.
 
 Examples:

@@ -16,6 +16,10 @@ use crate::scan::{Claims, Found, StderrScan, StdoutScan};
 /// How much is read at once; one buffer of this size serves all pipes.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// The note on an instance that closes its standard output while it lives.
+pub(crate) const CLOSED: (&str, &str) =
+    ("closed-stdout", "it closed its standard output and went on; whatever it tells from there on is not seen");
+
 /// The pipes of one instance, and where their content goes.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -23,8 +27,10 @@ pub(crate) struct Job {
     pub(crate) label: u32,
     /// Its group's name.
     pub(crate) group: String,
-    /// Its process.
-    pub(crate) pid: u32,
+    /// Its process, if that is the plan's own: of one in a host, the host's init tells whether it closed its stdout.
+    pub(crate) pid: Option<u32>,
+    /// Fires when it begins again with the same pipes, and is closed when it will not: until then their ends are none.
+    pub(crate) again: mpsc::Receiver<()>,
     pub(crate) stdout: (OwnedFd, File),
     pub(crate) stderr: (OwnedFd, File),
     /// When this fires or is dropped, the pipes are left as they are.
@@ -98,21 +104,28 @@ async fn serve(mut queue: mpsc::Receiver<Job>, found: mpsc::Sender<FoundBy>) {
 }
 
 async fn drain(job: Job, buffer: Rc<RefCell<Vec<u8>>>, found: mpsc::Sender<FoundBy>) {
-    let Job { label, group, pid, stdout, stderr, mut give_up, done } = job;
+    let Job { label, group, pid, mut again, stdout, stderr, mut give_up, done } = job;
     let out = RefCell::new(StdoutScan::new(&group));
     let err = RefCell::new(StderrScan::new());
     let pumps = async {
-        let pump_out = pump(stdout, "stdout.log", &buffer, (label, &found), |bytes| out.borrow_mut().feed(bytes));
-        let pump_err = pump(stderr, "stderr.log", &buffer, (label, &found), |bytes| {
+        let (pipe, mut log) = stderr;
+        let pump_err = pump(pipe, &mut log, "stderr.log", &buffer, (label, &found), |bytes| {
             err.borrow_mut().feed(bytes);
             Vec::new()
         });
         let ended_out = async {
-            pump_out.await;
+            let (mut pipe, mut log) = stdout;
+            loop {
+                let read =
+                    pump(pipe, &mut log, "stdout.log", &buffer, (label, &found), |bytes| out.borrow_mut().feed(bytes));
+                match (read.await, again.recv().await) {
+                    (Some(left), Some(())) => pipe = left,
+                    _ => break,
+                }
+            }
             // Whoever listens for events of a process that lives on without its stdout should know.
-            if is_alive(pid) {
-                let text = "it closed its standard output and went on; whatever it tells from here on is not seen";
-                tell(label, vec![Found::Note("closed-stdout", text.to_owned())], &found).await;
+            if pid.is_some_and(crate::machine::goes_on) {
+                tell(label, vec![Found::Note(CLOSED.0, CLOSED.1.to_owned())], &found).await;
             }
         };
         tokio::join!(ended_out, pump_err);
@@ -137,34 +150,41 @@ async fn tell(label: u32, found: Vec<Found>, to: &mpsc::Sender<FoundBy>) {
     }
 }
 
-/// Moves one pipe into its log until the pipe ends.
+/// Moves one pipe into its log until the pipe ends. Gives it back: somebody may open it again.
 async fn pump(
-    (pipe, mut log): (OwnedFd, File),
+    pipe: OwnedFd,
+    log: &mut File,
     name: &str,
     buffer: &RefCell<Vec<u8>>,
     (label, to): (u32, &mpsc::Sender<FoundBy>),
     mut scan: impl FnMut(&[u8]) -> Vec<Found>,
-) {
+) -> Option<OwnedFd> {
     let broken = |error: &io::Error| vec![Found::Note("log-broken", format!("{name} is not complete: {error}"))];
     let pipe = match pipe::Receiver::from_owned_fd(pipe) {
         Ok(pipe) => pipe,
-        Err(error) => return tell(label, broken(&error), to).await,
+        Err(error) => {
+            tell(label, broken(&error), to).await;
+            return None;
+        }
     };
     let mut logging = true;
     loop {
         let step = match pipe.readable().await {
-            Ok(()) => step(&pipe, &mut buffer.borrow_mut(), &mut log, &mut logging, &mut scan),
+            Ok(()) => step(&pipe, &mut buffer.borrow_mut(), log, &mut logging, &mut scan),
             Err(error) => Err(error),
         };
         match step {
-            Ok(Step::End) => return,
+            Ok(Step::End) => return pipe.into_nonblocking_fd().ok(),
             Ok(Step::Found(found)) if found.is_empty() => {}
             Ok(Step::Found(found)) => tell(label, found, to).await,
             Ok(Step::LogBroken(error, mut found)) => {
                 found.extend(broken(&error));
                 tell(label, found, to).await;
             }
-            Err(error) => return tell(label, broken(&error), to).await,
+            Err(error) => {
+                tell(label, broken(&error), to).await;
+                return None;
+            }
         }
     }
 }
@@ -199,22 +219,4 @@ fn step(
         return Ok(Step::LogBroken(error, found));
     }
     Ok(Step::Found(found))
-}
-
-/// Whether the process is there and is not on its way out: a process that exits closes its files before its end can
-/// be seen.
-#[cfg(target_os = "linux")]
-fn is_alive(pid: u32) -> bool {
-    const PF_EXITING: u64 = 0x4;
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    // The name in brackets may hold anything; what follows the last bracket is: state ppid pgrp session tty tpgid flags.
-    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
-    let fields: Vec<&str> = rest.split_ascii_whitespace().take(7).collect();
-    let flags: u64 = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or(PF_EXITING);
-    fields.first() != Some(&"Z") && flags & PF_EXITING == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_alive(_pid: u32) -> bool {
-    false
 }

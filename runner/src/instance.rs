@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::build::Artifact;
 use crate::cancel::Asked;
 use crate::clock::Clock;
-use crate::drain::{Drained, Job};
+use crate::drain::{CLOSED, Drained, Job};
 use crate::environment::Common;
 use crate::isolation::{Host, Hosts, SharedHost};
 use crate::keeper::Kept;
@@ -113,6 +113,8 @@ struct Living {
     pid: u32,
     from: Instant,
     host: Option<SharedHost>,
+    /// Tells the reader of its output that it began again in the same host; a plain process begins with new pipes.
+    again: Option<mpsc::Sender<()>>,
     give_up: oneshot::Sender<()>,
     drained: oneshot::Receiver<Drained>,
 }
@@ -153,24 +155,35 @@ async fn begin(shared: &Arc<Shared>, planned: &Planned, folders: &Folders, end: 
     let Started { child, pid, from, stdout, stderr, host } = start(shared, planned, folders).await?;
     let (give_up, given_up) = oneshot::channel();
     let (done, drained) = oneshot::channel();
+    let (again, begun_again) = mpsc::channel(1);
     let group = planned.id.group.to_string();
-    let job = Job { label: planned.label, group, pid, stdout, stderr, give_up: given_up, done };
+    let plan = Some(pid).filter(|_| host.is_none());
+    let job =
+        Job { label: planned.label, group, pid: plan, again: begun_again, stdout, stderr, give_up: given_up, done };
     if shared.jobs.send(job).await.is_err() {
         end.note("log-broken", "the thread that reads its output is gone");
     }
     shared.watched.began(shared.clock, planned.label, pid);
-    Ok(Living { child, pid, from, host, give_up, drained })
+    let again = host.as_ref().map(|_| again);
+    Ok(Living { child, pid, from, host, again, give_up, drained })
 }
 
 /// Clears up after a process that has ended, and takes in what it printed.
 async fn bury(shared: &Shared, label: u32, living: Living, end: &mut End) {
-    let Living { pid, host, give_up, mut drained, .. } = living;
+    let Living { pid, host, again, give_up, mut drained, .. } = living;
+    drop(again);
     shared.watched.ended(label);
-    let left = host.as_ref().map_or(0, |host| host.lock().unwrap_or_else(PoisonError::into_inner).left());
+    let (left, silent) =
+        host.as_ref().map_or((0, false), |host| host.lock().unwrap_or_else(PoisonError::into_inner).last_words());
+    if silent {
+        end.note(CLOSED.0, CLOSED.1);
+    }
     if let (Some(hosts), Some(_)) = (&shared.hosts, host) {
         hosts.ended(label);
     }
-    if crate::keeper::kill_group(pid.cast_signed()) || left > 0 {
+    let more = crate::keeper::kill_group(pid.cast_signed()) || left > 0;
+    // A fault kills the process of a plan and its children at once; that they were still there says nothing.
+    if more && end.stopped != Some(Stopped::Fault) {
         end.note("left-processes", "it left processes behind; they were killed");
     }
     if let Err(error) = shared.kept.ended(pid) {
@@ -291,7 +304,12 @@ async fn wait(
                 pose = Pose::Running;
                 let again = match &now {
                     Some(living) => match living.host.clone() {
-                        Some(host) => on_its_host(host, Host::begin_again).await,
+                        Some(host) => {
+                            let begun = on_its_host(host, Host::begin_again).await;
+                            // Full where one such word is waiting already.
+                            living.again.as_ref().and_then(|again| again.try_send(()).ok());
+                            begun
+                        }
                         None => Ok(()),
                     },
                     None => begin(shared, planned, folders, end).await.map(|living| now = Some(living)),

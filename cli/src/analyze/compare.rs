@@ -28,8 +28,8 @@ Examples:
   tg analyze compare 9c+ --against 3f+ --filter 'group = clients and op = find_providers'
   tg analyze compare --trend 'nightly-*' --metric 'find_providers.*'
 
-Compare repeats: one run a side cannot show how much runs of the same thing differ.
-Exit code 31 says that something is worse (with --fail-on) or that an assertion is broken, 32 that the runs cannot
+Compare repeats: one run a side cannot show how much runs of the same thing differ. \
+Exit code 31 says that something is worse (with --fail-on) or that an assertion is broken, 32 that the runs cannot \
 be compared, 30 that the data does not answer.")]
 pub(crate) struct Args {
     /// With two names, the base and then the new run; with --against, the runs of the new side.

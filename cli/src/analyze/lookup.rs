@@ -18,7 +18,7 @@ Examples:
   tg analyze lookup latest 3fa2 --format json | jq .tree
   tg analyze lookup latest --table lookups --format csv -o lookups.csv
 
-Recall is the share of the k servers nearest to the target that a lookup returned: of those alive when it ended, and of
+Recall is the share of the k servers nearest to the target that a lookup returned: of those alive when it ended, and of \
 all servers of the run.")]
 pub(crate) struct Args {
     #[command(flatten)]

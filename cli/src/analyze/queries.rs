@@ -19,7 +19,7 @@ Examples:
   tg analyze queries latest --filter 'instance ~ \"searchers/*\" and total_hops >= 3' --format csv -o slow.csv
   tg analyze lookup latest 17            one of them, peer by peer
 
-A condition compares columns of operations, instances and runs, `params.NAME` and `config.NAME`, by = != < <= > >= and ~
+A condition compares columns of operations, instances and runs, `params.NAME` and `config.NAME`, by = != < <= > >= and ~ \
 (a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not` and parentheses. Times may be written 300ms or 2s, sizes 4KiB, shares 95%.")]
 pub(crate) struct Args {
     #[command(flatten)]

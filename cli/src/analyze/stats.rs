@@ -25,11 +25,11 @@ Examples:
   tg analyze stats s3://lab/runs/3f s3://lab/runs/40 --s3-endpoint http://localhost:9000
   tg analyze stats latest --memory-limit 1GiB
 
-A condition names columns of operations, metrics, instances or runs, `params.NAME`, `tags.NAME` and `config.NAME`, and
-compares them by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not`
+A condition names columns of operations, metrics, instances or runs, `params.NAME`, `tags.NAME` and `config.NAME`, and \
+compares them by = != < <= > >= and ~ (a pattern with * and ?), `in [a, b]` and `is null`, joined by `and`, `or`, `not` \
 and parentheses. A table without one of the columns is left out, and a note says so.
 
-Samples of several runs are pooled; nothing is averaged over runs. Percentiles interpolate between ranks (type 7), sd is
+Samples of several runs are pooled; nothing is averaged over runs. Percentiles interpolate between ranks (type 7), sd is \
 that of a sample, and values that are no number are counted apart.")]
 pub(crate) struct Args {
     /// The runs: an id, a unique prefix of one, `latest`, the path of a dataset's folder, or `s3://BUCKET/PREFIX/<run-id>`.

@@ -10,7 +10,7 @@ use crate::{Context, output};
 /// What `tg cluster image` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The image holds this program and the libraries that it is linked with, and nothing else; Docker's engine makes it.
+The image holds this program and the libraries that it is linked with, and nothing else; Docker's engine makes it. \
 Its name is printed, for `tg cluster install --image`.")]
 pub(super) struct Args {
     #[command(flatten)]

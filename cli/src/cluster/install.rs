@@ -15,11 +15,18 @@ use crate::run::on_cluster::cluster_failure;
 /// What `tg cluster install` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Makes a namespace with the sync service, an agent on every node, and what both must know. Run again it upgrades what
+Makes a namespace with the sync service, an agent on every node, and what both must know. Run again it upgrades what \
 is there. The namespace gets the pod-security label `enforce: privileged`, since the agents use folders of their nodes.
 
-The flags of the object store say how pods reach it; `--credentials env` hands AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY of this shell to the agents, in a Secret. Pods of plans never get them.")]
+The flags of the object store say how pods reach it; `--credentials env` hands AWS_ACCESS_KEY_ID and \
+AWS_SECRET_ACCESS_KEY of this shell to the agents, in a Secret. Pods of plans never get them.
+
+Examples:
+  tg cluster install --outputs s3://lab/runs --image ghcr.io/lab/tg:0123456789ab
+  tg cluster install --outputs s3://lab/runs --image IMAGE --s3-endpoint http://minio:9000 --credentials env
+  tg cluster install --outputs s3://lab/runs --image IMAGE \\
+     --account-annotation eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/tg
+  tg cluster install --outputs s3://lab/runs --image IMAGE --dry-run | kubectl apply -f -")]
 pub(super) struct Args {
     #[command(flatten)]
     place: PlaceArgs,

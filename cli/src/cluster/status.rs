@@ -12,6 +12,13 @@ use crate::text::count;
 
 /// What `tg cluster status` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tg cluster status                                 what is ready, and how many instances fit in
+  tg cluster status --context lab                   of another cluster of the kubeconfig
+  tg cluster status --json | jq .nodes              for scripts
+
+The exit code is 14 while something is missing or not ready.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: PlaceArgs,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tg_model::problem::nearest;
 use tg_model::{Exit, Manifest};
 
-use super::refused;
+use super::{refused, text_of};
 use crate::home::Home;
 use crate::message::Failure;
 
@@ -113,9 +113,7 @@ pub(crate) fn is_plan(dir: &Path) -> bool {
 pub(crate) fn manifest(dir: &Path) -> Result<Manifest, Failure> {
     let path = dir.join(MANIFEST);
     let shown = path.display().to_string();
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read `{shown}`")).cause(&error))?;
-    Manifest::parse(&shown, &text).map_err(|problems| refused("the manifest cannot be used", &problems))
+    Manifest::parse(&shown, &text_of(&path)?).map_err(|problems| refused("the manifest cannot be used", &problems))
 }
 
 /// The plans below a folder by the name that finds them there, sorted.

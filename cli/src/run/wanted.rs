@@ -11,7 +11,7 @@ use tg_model::{Composition, Exit, Manifest, RunSpec, Wish, resolve};
 use super::Args;
 use crate::Context;
 use crate::message::Failure;
-use crate::plan::{find, refused};
+use crate::plan::{find, refused, text_of};
 
 /// The runs that the command line asks for. Nothing is started, nothing is written.
 pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Failure> {
@@ -57,9 +57,7 @@ fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Comp
                 .hint("the composition says so itself; change it there, or run the plan without it"));
         }
     }
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot read the composition `{}`", path.display())).cause(&error)
-    })?;
+    let text = text_of(path)?;
     let resolver = Surroundings { folder: path.parent().unwrap_or(Path::new("")).to_owned() };
     let composition = Composition::read(&args.what, &text, &resolver)
         .map_err(|problems| refused("the composition cannot be read", &problems))?;

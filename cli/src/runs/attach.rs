@@ -18,7 +18,7 @@ use crate::{Context, stored};
 /// What `tg runs attach` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The cluster knows everything of a run that goes on there: what it is, how its instances stand, and what those that have
+The cluster knows everything of a run that goes on there: what it is, how its instances stand, and what those that have \
 ended said. Its events are told anew, and it ends as if nothing had happened. Ctrl-C cancels the run.
 
 Examples:

@@ -24,8 +24,8 @@ use crate::stored::{self, State, Stored};
 /// What `tg runs logs` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Lines stand in the order of their times. A line without a time stays behind the last line of its file that has one,
-and a line without a level counts as the last line of its file that has one. Times are in UTC.
+Lines stand in the order of their times. A line without a time stays behind the last line of its file that has one, \
+and a line without a level counts as the last line of its file that has one. Times are in UTC. \
 With --since, lines before the first time of their file are left out and counted.
 
 Examples:

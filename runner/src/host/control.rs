@@ -39,6 +39,8 @@ pub(crate) struct Handed {
 pub(crate) struct Host {
     control: UnixStream,
     rest: Vec<u8>,
+    /// Whether the plan has closed its standard output and went on.
+    silent: bool,
 }
 
 fn silent(error: &io::Error) -> HostError {
@@ -48,7 +50,7 @@ fn silent(error: &io::Error) -> HostError {
 /// Tells a launcher what host to make, and waits until it stands. Blocks.
 pub(crate) fn greet(control: UnixStream, spec: &HostSpec) -> Result<(Host, Handed), HostError> {
     control.set_read_timeout(Some(PATIENCE)).map_err(|error| silent(&error))?;
-    let mut host = Host { control, rest: Vec::new() };
+    let mut host = Host { control, rest: Vec::new(), silent: false };
     host.write(spec)?;
     let mut descriptors = Vec::new();
     match host.answer(&mut descriptors)? {
@@ -73,7 +75,7 @@ impl Host {
         match self.answer(&mut Vec::new())? {
             Answer::Done => Ok(()),
             Answer::Failed { doing, why, code } => Err(HostError::Failed { doing, why, code }),
-            Answer::Ended { .. } => Err(HostError::Silent("the instance has ended".to_owned())),
+            Answer::Ended { .. } | Answer::Silent => Err(HostError::Silent("the instance has ended".to_owned())),
             Answer::Ready => Err(HostError::Silent("it was ready twice".to_owned())),
         }
     }
@@ -93,13 +95,14 @@ impl Host {
         self.ask(if pause { &Ask::Pause } else { &Ask::Resume }).map_err(|error| error.to_string())
     }
 
-    /// How many processes the plan left behind, once its host has ended.
-    pub(crate) fn left(&mut self) -> u32 {
+    /// Once the host has ended: how many processes the plan left behind, and whether it had closed its standard output
+    /// and went on.
+    pub(crate) fn last_words(&mut self) -> (u32, bool) {
         loop {
             match self.answer(&mut Vec::new()) {
-                Ok(Answer::Ended { left }) => return left,
+                Ok(Answer::Ended { left }) => return (left, self.silent),
                 Ok(_) => {}
-                Err(_) => return 0,
+                Err(_) => return (0, self.silent),
             }
         }
     }
@@ -110,7 +113,17 @@ impl Host {
         self.control.write_all(&text).map_err(|error| silent(&error))
     }
 
+    /// The next answer to what was asked.
     fn answer(&mut self, descriptors: &mut Vec<OwnedFd>) -> Result<Answer, HostError> {
+        loop {
+            match self.message(descriptors)? {
+                Answer::Silent => self.silent = true,
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    fn message(&mut self, descriptors: &mut Vec<OwnedFd>) -> Result<Answer, HostError> {
         loop {
             if let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();

@@ -15,7 +15,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::unistd::{Pid, getgid, sethostname};
+use nix::unistd::{Pid, dup2_stdout, getgid, sethostname};
 use tg_model::env::SYNC_PORT;
 use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
@@ -154,12 +154,44 @@ fn network(spec: &HostSpec) -> Result<(SyncDevice, TcpListener), Trouble> {
     Ok((device, listener))
 }
 
+/// Gives up the pipe to tg that this process was started with: while anybody else holds it, nobody can see that the
+/// plan has closed it.
+pub(super) fn let_go_of_stdout() -> io::Result<()> {
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(dup2_stdout(null)?)
+}
+
+/// The plan's standard output, by the reading end of its pipe: it keeps the pipe, and the kernel tells by it when the
+/// last writer is gone.
+#[derive(Debug, Default)]
+struct Stdout {
+    pipe: Option<File>,
+    /// Whether the plan may still close it.
+    watched: bool,
+}
+
+impl Stdout {
+    /// A writing end for a plan that begins.
+    fn writer(&mut self) -> io::Result<File> {
+        let again = |of: &File| OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", of.as_raw_fd()));
+        self.watched = true;
+        if let Some(pipe) = &self.pipe {
+            return again(pipe);
+        }
+        let writer = again(self.pipe.insert(File::open("/proc/self/fd/1")?))?;
+        // Not before there is another: tg would take it for the end.
+        let_go_of_stdout()?;
+        Ok(writer)
+    }
+}
+
 /// Starts the plan when told to, does what tg asks, and ends when the plan ends or tg is gone.
 fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Result<(), Trouble> {
     let children =
         errno("watching for ends", SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_CLOEXEC))?;
     let mut lines = BufReader::new(control);
     let mut plan = None;
+    let mut stdout = Stdout::default();
     loop {
         // What has ended is asked of the kernel each time: a signal stands for any number of ends, and one that comes
         // while the plan is started is lost.
@@ -169,17 +201,25 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
             return Ok(());
         }
         let mut waiting =
-            [PollFd::new(children.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+            vec![PollFd::new(children.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+        // That nobody can write any more is told unasked.
+        let pipe = stdout.pipe.as_ref().filter(|_| stdout.watched);
+        waiting.extend(pipe.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::empty())));
         if lines.buffer().is_empty() {
             match poll(&mut waiting, PollTimeout::NONE) {
                 Ok(_) | Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return errno("waiting", Err(error)),
             }
         }
-        let ready = |at: usize| waiting[at].revents().is_some_and(|events| !events.is_empty());
+        let ready = |at: usize| waiting.get(at).and_then(PollFd::revents).is_some_and(|events| !events.is_empty());
         if ready(0) {
             children.read_signal().ok();
         }
+        let closed = ready(2);
+        if closed && plan.is_some_and(|pid: Pid| crate::machine::goes_on(pid.as_raw().cast_unsigned())) {
+            say(control, &Answer::Silent);
+        }
+        stdout.watched &= !closed;
         if ready(1) || !lines.buffer().is_empty() {
             let mut line = String::new();
             // An error is an end as well: tg is gone, and so is everything here in a moment.
@@ -187,7 +227,7 @@ fn serve(control: &UnixStream, spec: &HostSpec, mut status: PipeWriter) -> Resul
                 return Ok(());
             }
             let done = match serde_json::from_str(&line) {
-                Ok(Ask::Go) => start(spec).map(|pid| plan = Some(pid)),
+                Ok(Ask::Go) => start(spec, &mut stdout).map(|pid| plan = Some(pid)),
                 Ok(Ask::Halt) => halt().map(|()| plan = None),
                 Ok(Ask::Pause) => everybody(Signal::SIGSTOP),
                 Ok(Ask::Resume) => everybody(Signal::SIGCONT),
@@ -223,9 +263,10 @@ fn halt() -> Result<(), Trouble> {
 }
 
 /// Starts the plan. Its process stays in the launcher's group, so that tg asks and kills all of it at once.
-fn start(spec: &HostSpec) -> Result<Pid, Trouble> {
+fn start(spec: &HostSpec, stdout: &mut Stdout) -> Result<Pid, Trouble> {
     let (program, arguments) =
         spec.command.split_first().ok_or_else(|| Trouble::of("starting")(io::ErrorKind::InvalidInput.into()))?;
+    let stdout = stdout.writer().map_err(Trouble::of("opening the plan's output"))?;
     // A program inherits what is blocked. Meanwhile nothing can end this process: the kernel spares process 1.
     let mask = |how| sigprocmask(how, Some(&SigSet::all()), None);
     errno("unblocking signals", mask(SigmaskHow::SIG_UNBLOCK))?;
@@ -235,6 +276,7 @@ fn start(spec: &HostSpec) -> Result<Pid, Trouble> {
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .current_dir(&spec.work)
         .stdin(Stdio::null())
+        .stdout(stdout)
         .spawn();
     errno("blocking signals", mask(SigmaskHow::SIG_BLOCK))?;
     let child = child.map_err(Trouble::of(format!("starting `{}`", Path::new(program).display())))?;

@@ -62,6 +62,7 @@ fn launch(control: &UnixStream) -> Result<ExitCode, Trouble> {
         init::run(control, &spec, status_out);
     };
     drop(status_out);
+    init::let_go_of_stdout().map_err(Trouble::of("letting go of the plan's output"))?;
     let mut status = [0; 4];
     let told = status_in.read_exact(&mut status);
     waitpid(child, None).map_err(|error| Trouble::of("waiting for the host's init")(error.into()))?;

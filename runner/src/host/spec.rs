@@ -59,6 +59,8 @@ pub(crate) enum Answer {
     Done,
     /// It could not be done.
     Failed { doing: String, why: String, code: Option<i32> },
+    /// Nobody told, but worth knowing: the plan has closed its standard output and goes on.
+    Silent,
     /// The plan's process is gone; so many others were still there and go now.
     Ended { left: u32 },
 }

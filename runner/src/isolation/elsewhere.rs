@@ -34,7 +34,7 @@ impl Host {
         match self.0 {}
     }
 
-    pub(crate) fn left(&mut self) -> u32 {
+    pub(crate) fn last_words(&mut self) -> (u32, bool) {
         match self.0 {}
     }
 }

@@ -22,6 +22,7 @@ use tg_model::InstanceId;
 use crate::clock::Clock;
 use crate::instance::Shared;
 use log::Log;
+pub(crate) use proc::goes_on;
 use sampler::Sampler;
 
 /// The break after the first sample; it doubles until it is the usual one, so that short runs are seen as well.

@@ -3,6 +3,17 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 
+/// Whether a process is there and is not on its way out: one that exits closes its files before its end can be seen.
+pub(crate) fn goes_on(pid: u32) -> bool {
+    const PF_EXITING: u64 = 0x4;
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The name in brackets may hold anything; what follows the last bracket is: state ppid pgrp session tty tpgid flags.
+    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
+    let fields: Vec<&str> = rest.split_ascii_whitespace().take(7).collect();
+    let flags: u64 = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or(PF_EXITING);
+    fields.first() != Some(&"Z") && flags & PF_EXITING == 0
+}
+
 /// What is read of a process in one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::node::{self, At, Fields, Reader, Table, Value};
-use crate::problem::{Problem, in_order, shown};
+use crate::problem::{Problem, in_order, shown, suggestion};
 
 /// A plan's `manifest.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +108,10 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
             match texts(&value.value) {
                 // The key is the builder with `_` for `:`.
                 Some(paths) => drop(extra_sources.insert(key.replacen('_', ":", 1), paths)),
-                None => r.problem(value.line, format!("`extra_sources.{}` must be a list of texts", shown(key)), None),
+                None => {
+                    let hint = Some(format!("write `{} = [\"../shared\"]`", shown(key)));
+                    r.problem(value.line, format!("`extra_sources.{}` must be a list of texts", shown(key)), hint);
+                }
             }
         }
     }
@@ -131,7 +134,9 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
         if cases.iter().any(|case| case.name == wanted.value) {
             return Some(wanted.value);
         }
-        r.problem(wanted.line, format!("`defaults.case` names `{}`, which is no case", shown(&wanted.value)), None);
+        let known: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        let hint = Some(suggestion(&wanted.value, "case", &known));
+        r.problem(wanted.line, format!("`defaults.case` names `{}`, which is no case", shown(&wanted.value)), hint);
         None
     });
     let name = name.map(|at| at.value).unwrap_or_default();
@@ -183,7 +188,8 @@ fn case(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Option<Case> {
         if let (Some(min), Some(max)) = (min, max)
             && min > max
         {
-            r.problem(line, format!("`min = {min}` is above `max = {max}`"), None);
+            let hint = Some(format!("write `min = {max}, max = {min}`, or leave one out"));
+            r.problem(line, format!("`min = {min}` is above `max = {max}`"), hint);
         }
     }
     let mut params = BTreeMap::new();

@@ -75,7 +75,8 @@ pub(crate) fn read(r: &mut Reader<'_>, table: &Table) -> Vec<Axis> {
             continue;
         };
         if items.is_empty() {
-            r.problem(found.line, format!("`{}` in `[matrix]` has no values", shown(&key)), None);
+            let hint = format!("write `{key} = [1, 2]`, or leave it out");
+            r.problem(found.line, format!("`{}` in `[matrix]` has no values", shown(&key)), Some(hint));
         }
         let mut values: Vec<At<Setting>> = Vec::new();
         for item in items {
@@ -136,9 +137,13 @@ fn setting(r: &mut Reader<'_>, key: &str, target: &Target, item: &At<Value>) -> 
         _ => None,
     };
     if size.is_none() && !matches!(target, Target::Param(_) | Target::GroupParam(..)) {
-        let wanted = if key.ends_with("percentage") { "a part of 1, such as 0.3" } else { "a whole number from 0" };
+        let (wanted, example) = match target {
+            Target::GroupSize(_) if key.ends_with("percentage") => ("a part of 1, such as 0.3", "[0.1, 0.3]"),
+            Target::Total => ("a whole number from 1", "[50, 100]"),
+            _ => ("a whole number from 0", "[50, 100]"),
+        };
         let problem = format!("`{}` in `[matrix]` cannot be `{}`: it must be {wanted}", shown(key), shown(&text));
-        r.problem(item.line, problem, None);
+        r.problem(item.line, problem, Some(format!("write numbers without quotes, such as `{example}`")));
         return None;
     }
     Some(Setting { text, size })

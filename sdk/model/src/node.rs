@@ -129,11 +129,14 @@ impl<'a> Lines<'a> {
 pub(crate) fn parse(file: &str, text: &str, source: Option<&[u32]>) -> Result<Table, Vec<Problem>> {
     let lines = Lines::new(text, source);
     let (root, errors) = DeTable::parse_recoverable(text);
+    let mut errors: Vec<_> = errors.iter().collect();
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
     let mut problems: Vec<Problem> = errors
         .iter()
         .map(|error| {
             let line = error.span().and_then(|span| lines.of(span.start));
-            Problem::new(file, line, format!("not TOML: {}", error.message()))
+            let text = format!("not TOML: {}", error.message());
+            Problem::new(file, line, text).with_hint(syntax_hint(error.message()))
         })
         .collect();
     let table = table_of(file, root.into_inner(), &lines, &mut problems);
@@ -141,9 +144,9 @@ pub(crate) fn parse(file: &str, text: &str, source: Option<&[u32]>) -> Result<Ta
         return Ok(table);
     }
     // The reader goes on after an error, and what it finds later in the same line is mostly the echo of the first.
-    let mut problems = in_order(problems);
-    problems.dedup_by_key(|problem| problem.line);
-    Err(problems)
+    let mut told = std::collections::BTreeSet::new();
+    problems.retain(|problem| told.insert(problem.line));
+    Err(in_order(problems))
 }
 
 fn table_of(file: &str, table: DeTable<'_>, lines: &Lines<'_>, problems: &mut Vec<Problem>) -> Table {
@@ -160,7 +163,8 @@ fn table_of(file: &str, table: DeTable<'_>, lines: &Lines<'_>, problems: &mut Ve
 fn value_of(file: &str, value: Spanned<DeValue<'_>>, lines: &Lines<'_>, problems: &mut Vec<Problem>) -> At<Value> {
     let line = lines.of(value.span().start);
     let mut bad = |text: String| {
-        problems.push(Problem::new(file, line, text));
+        let hint = "put it in quotes if the plan takes it as a text, as parameters are taken";
+        problems.push(Problem::new(file, line, text).with_hint(hint));
         Value::Bool(false)
     };
     let value = match value.into_inner() {
@@ -203,6 +207,48 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// What to do about a text that is no TOML, from the words of the reader.
+fn syntax_hint(message: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["duplicate key"]) {
+        "keep one of the two; a second table of the same kind needs the header `[[…]]`"
+    } else if has(&["values must be quoted"]) {
+        "put texts in quotes, and commas between values of a list"
+    } else if has(&["quote", "string"]) {
+        "close texts with the quote that they begin with: `key = \"text\"`"
+    } else if has(&["array", "`]`"]) {
+        "close lists and headers with `]`, and put commas between values"
+    } else if has(&["inline table", "`}`"]) {
+        "keep `{ a = 1, b = 2 }` in one piece, with commas between its keys"
+    } else {
+        "write `key = value`, with texts in quotes, and headers as `[name]` or `[[name]]`"
+    }
+}
+
+/// How a value of the wrong kind would be written right.
+fn meant(key: &str, found: &Value, wanted: &str) -> String {
+    let example = match wanted {
+        "a whole number" => "3".to_owned(),
+        "a number" => "0.5".to_owned(),
+        "`true` or `false`" => "true".to_owned(),
+        "a list of texts" => {
+            format!("[\"{}\"]", if let Value::Text(text) = found { shown(text) } else { "a".to_owned() })
+        }
+        "a list of tables" => return format!("write the header `[[{key}]]`, and the keys of the table below it"),
+        "a table" => return format!("write `{key} = {{ … }}`, or a header that ends in `{key}]`"),
+        _ => format!("\"{}\"", shown(&found.as_param())),
+    };
+    match found {
+        Value::Text(text) if text.trim().parse::<f64>().is_ok() && wanted.ends_with("number") => {
+            format!("write it without quotes: `{key} = {}`", shown(text.trim()))
+        }
+        Value::Text(text) if matches!(text.as_str(), "true" | "false") && wanted.contains("true") => {
+            format!("write it without quotes: `{key} = {text}`")
+        }
+        _ => format!("write `{key} = {example}`"),
+    }
+}
+
 impl Reader<'_> {
     pub(crate) fn problem(&mut self, line: Option<u32>, text: impl Into<String>, hint: Option<String>) {
         self.problems.push(Problem { file: self.file.to_owned(), line, text: text.into(), hint });
@@ -222,7 +268,8 @@ impl Reader<'_> {
             let exact = known.iter().find(|k| *k == key);
             if let Some(name) = exact.or_else(|| known.iter().find(|k| k.eq_ignore_ascii_case(key))) {
                 if entries.insert(*name, value).is_some() {
-                    self.problem(value.line, format!("`{name}` is given twice in {place}"), None);
+                    let hint = Some("case makes no difference: keep one of them".to_owned());
+                    self.problem(value.line, format!("`{name}` is given twice in {place}"), hint);
                 }
             } else {
                 let hint = match nearest(key, known.iter().copied()) {
@@ -237,7 +284,7 @@ impl Reader<'_> {
 
     fn wrong(&mut self, fields: &Fields<'_>, key: &str, found: &At<Value>, wanted: &str) {
         let text = format!("`{key}` in {} must be {wanted}, not {}", fields.place, found.value.kind());
-        self.problem(found.line, text, None);
+        self.problem(found.line, text, Some(meant(key, &found.value, wanted)));
     }
 
     pub(crate) fn text(&mut self, fields: &Fields<'_>, key: &str) -> Option<At<String>> {
@@ -330,7 +377,7 @@ impl Reader<'_> {
                         other => {
                             let text =
                                 format!("an item of `{key}` in {} must be a table, not {}", fields.place, other.kind());
-                            self.problem(item.line, text, None);
+                            self.problem(item.line, text, Some(meant(key, other, "a list of tables")));
                         }
                     }
                 }
@@ -368,7 +415,7 @@ impl Reader<'_> {
                 Value::Text(text) => out.push(text.clone()),
                 other => {
                     let text = format!("an item of `{key}` in {} must be a text, not {}", fields.place, other.kind());
-                    self.problem(item.line, text, None);
+                    self.problem(item.line, text, Some(meant(key, other, "a list of texts")));
                 }
             }
         }

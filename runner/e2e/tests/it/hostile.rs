@@ -7,7 +7,7 @@ use std::io::Read as _;
 use tg_e2e::{Home, plan};
 use tg_model::outcome::Outcome;
 
-use crate::table::run_case;
+use crate::table::{run_case, run_with};
 
 /// 64 MiB, or what `TG_E2E_FLOOD_BYTES` says.
 fn flood_bytes() -> u64 {
@@ -66,9 +66,13 @@ fn odd_bytes_are_kept_as_they_are() {
 #[test]
 fn a_closed_stdout_is_silence() {
     let home = Home::new();
-    let (done, run) = run_case(&home, &plan("shell"), "closed-stdout", 1, &[]);
-    done.expect(10);
-    assert_eq!(run.end("single/0").outcome, Outcome::Incomplete);
+    for isolation in ["auto", "none"] {
+        let (done, run) = run_with(&home, &plan("shell"), "closed-stdout", 1, &["--isolation", isolation]);
+        done.expect(10);
+        assert_eq!(run.end("single/0").outcome, Outcome::Incomplete);
+        let notes = run.notes("single/0");
+        assert!(notes.iter().any(|(reason, _)| reason == "closed-stdout"), "{isolation}: {notes:?}");
+    }
     let (done, run) = run_case(&home, &plan("shell"), "closed-stdout-exit-3", 1, &[]);
     done.expect(10);
     assert_eq!(run.end("single/0").outcome, Outcome::Failed);

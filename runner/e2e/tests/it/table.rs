@@ -26,11 +26,15 @@ pub(crate) const fn row(case: &'static str, outcome: Outcome, reason: &'static s
 
 /// Runs one case and gives what `tg` said and what it left.
 pub(crate) fn run_case(home: &Home, plan: &Path, case: &str, instances: u32, params: &[&str]) -> (Done, Run) {
+    let params: Vec<&str> = params.iter().flat_map(|param| ["--param", param]).collect();
+    run_with(home, plan, case, instances, &params)
+}
+
+/// The same with any flags.
+pub(crate) fn run_with(home: &Home, plan: &Path, case: &str, instances: u32, flags: &[&str]) -> (Done, Run) {
     let instances = instances.to_string();
     let mut args = vec!["run", plan.to_str().expect("a plain path"), "--case", case, "--instances", &instances];
-    for param in params {
-        args.extend(["--param", param]);
-    }
+    args.extend(flags);
     let before = home.runs().len();
     let done = home.tg(args);
     let mut runs = home.runs();

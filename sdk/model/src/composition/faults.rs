@@ -69,7 +69,7 @@ fn action(r: &mut Reader<'_>, fields: &Fields<'_>, word: &At<String>) -> Option<
         for key in keys.iter().filter(|key| !allowed.contains(key)) {
             if let Some(at) = fields.get(key) {
                 let text = format!("`{key}` in {} means nothing for `{}`", fields.place, shown(&word.value));
-                r.problem(at.line, text, None);
+                r.problem(at.line, text, Some("leave it out".to_owned()));
             }
         }
     };
@@ -125,7 +125,8 @@ fn degraded(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Link> {
     let before = r.problems.len();
     let link = links::link(r, &inner);
     if link == Link::default() && r.problems.len() == before {
-        r.problem(line, format!("`link` of {} changes nothing", fields.place), None);
+        let hint = Some("write `link = { latency = \"200ms\", loss = 5 }`".to_owned());
+        r.problem(line, format!("`link` of {} changes nothing", fields.place), hint);
     }
     Some(link)
 }
@@ -173,7 +174,8 @@ fn sides(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Sides> {
         (Some(At { value: Value::Int(n), line }), None) => {
             let sides = u32::try_from(*n).ok().filter(|sides| *sides >= 2);
             if sides.is_none() {
-                r.problem(*line, format!("`sides` in {} is not 2 or more", fields.place), None);
+                let hint = Some("write `sides = 2` for two halves".to_owned());
+                r.problem(*line, format!("`sides` in {} is not 2 or more", fields.place), hint);
             }
             sides.map(Sides::Drawn)
         }
@@ -203,7 +205,8 @@ pub(super) fn members(r: &mut Reader<'_>, at: &At<Value>, key: &str, place: &str
     };
     let mut out = Vec::new();
     if items.is_empty() {
-        r.problem(at.line, format!("a list of `{key}` in {place} is empty"), None);
+        let hint = Some("name groups and instances, such as `[\"servers\", \"clients/3\"]`".to_owned());
+        r.problem(at.line, format!("a list of `{key}` in {place} is empty"), hint);
     }
     for item in items {
         out.extend(member(r, item, &format!("an item of `{key}` in {place}")));

@@ -110,7 +110,8 @@ fn delay(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Duration>
     let delay = duration(r, fields, key, "20ms")?;
     if delay > MOST_DELAY {
         let line = fields.get(key).and_then(|at| at.line);
-        r.problem(line, format!("`{key}` in {} is longer than an hour", fields.place), None);
+        let hint = Some(format!("write less: `{key} = \"20ms\"`"));
+        r.problem(line, format!("`{key}` in {} is longer than an hour", fields.place), hint);
         return None;
     }
     Some(delay)

@@ -178,7 +178,8 @@ fn topology(r: &mut Reader<'_>, table: &Table, line: Option<u32>) -> Option<Topo
         (edges > 0).then_some(TopologyKind::ScaleFree { edges })
     };
     if kind.is_none() {
-        r.problem(number.line, format!("`{needs}` in {} is not above 0", fields.place), None);
+        let hint = Some(format!("write `{example}`"));
+        r.problem(number.line, format!("`{needs}` in {} is not above 0", fields.place), hint);
     }
     kind.map(|kind| Topology { line, kind, unreachable })
 }
@@ -215,7 +216,7 @@ fn written(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Matrix {
                 }
                 Some(_) => {
                     let text = format!("`{}` of `{}` in {place} is longer than an hour", shown(to), shown(from));
-                    r.problem(cell.line, text, None);
+                    r.problem(cell.line, text, Some(format!("write less: `{} = \"90ms\"`", shown(to))));
                 }
                 None => {
                     let text = format!("`{}` of `{}` in {place} is no duration", shown(to), shown(from));
@@ -237,7 +238,7 @@ fn written(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Matrix {
     match matrix {
         Ok(matrix) if matrix.regions.len() > MOST_REGIONS => {
             let text = format!("{place} has {} regions; the most is {MOST_REGIONS}", matrix.regions.len());
-            r.problem(line, text, None);
+            r.problem(line, text, Some("put regions that lie close to one another into one".to_owned()));
             Matrix::default()
         }
         Ok(matrix) => matrix,
@@ -258,7 +259,8 @@ fn written(r: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Matrix {
 
 fn region_name(r: &mut Reader<'_>, name: &str, line: Option<u32>) {
     if let Err(error) = name.parse::<crate::ids::GroupName>() {
-        r.problem(line, format!("`{}` is no good name of a region: {}", shown(name), error.why), None);
+        let hint = "use letters, digits, `-`, `_` and `.`, such as `eu-west`".to_owned();
+        r.problem(line, format!("`{}` is no good name of a region: {}", shown(name), error.why), Some(hint));
     }
 }
 

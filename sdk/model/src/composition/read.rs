@@ -218,7 +218,7 @@ fn expect(r: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Expect> {
     match text.value.parse() {
         Ok(expect) => Some(expect),
         Err(error) => {
-            let hint = "write \"ok\", \"exit:3\", \"killed\" or \"anything\"".to_owned();
+            let hint = "write \"ok\", \"exit:3\" with a code from 0 to 255, \"killed\" or \"anything\"".to_owned();
             let error: crate::outcome::BadExpect = error;
             r.problem(
                 text.line,

@@ -158,7 +158,7 @@ impl<'a> Resolver<'a> {
         };
         if most == 0 {
             let text = format!("{} runs with {} repeats each are more than {MOST_RUNS}", runs.len(), self.wish.repeats);
-            self.flag_problem("--repeat", text, None);
+            self.flag_problem("--repeat", text, "repeat less often, or choose runs with `--run-ids`".to_owned());
             return Vec::new();
         }
         let global = &self.composition.global;
@@ -205,7 +205,26 @@ impl<'a> Resolver<'a> {
                 });
             }
         }
+        self.unused_groups(&builders);
         out
+    }
+
+    /// Checks the parameters of groups that are in no run: what is wrong there would be news on the day they are used.
+    fn unused_groups(&mut self, builders: &[Option<String>]) {
+        let composition = self.composition;
+        if composition.runs.is_empty() {
+            return;
+        }
+        let members: Vec<&str> =
+            composition.runs.iter().flat_map(|run| &run.groups).map(|member| member.group_id.value.as_str()).collect();
+        for (group, builder) in composition.groups.iter().zip(builders) {
+            if !members.contains(&group.id.value.as_str()) {
+                let member = RunGroup { id: group.id.clone(), group_id: group.id.clone(), ..RunGroup::default() };
+                let builder = builder.as_deref().unwrap_or_default();
+                self.params(&Run::default(), &member, group, &Vec::new(), builder);
+                self.profiles(&member, group);
+            }
+        }
     }
 
     /// The runs that are wanted; without `[[runs]]` there is one, `default`, made from the groups.

@@ -28,18 +28,19 @@ impl Resolver<'_> {
         chosen: &Configuration<'_>,
         builder: &str,
     ) -> BTreeMap<String, String> {
-        let mut merged: BTreeMap<&str, (&str, Source)> = BTreeMap::new();
+        // Every value that is given, from the lowest layer to the highest.
+        let mut given: Vec<(&str, &str, Source)> = Vec::new();
         if let Some(case) = self.case {
             for (name, param) in &case.params {
                 if let Some(default) = &param.default {
-                    merged.insert(name, (&default.value, Source::Manifest(default.line)));
+                    given.push((name, &default.value, Source::Manifest(default.line)));
                 }
             }
         }
         for layer in [&self.composition.global.run.params, &group.run.params, &run.params, &member.params] {
             for (name, at) in layer {
-                if !at.value.is_empty() || !merged.contains_key(name.as_str()) {
-                    merged.insert(name, (&at.value, Source::Composition(at.line)));
+                if !at.value.is_empty() || !given.iter().any(|(other, ..)| other == name) {
+                    given.push((name, &at.value, Source::Composition(at.line)));
                 }
             }
         }
@@ -51,19 +52,21 @@ impl Resolver<'_> {
                     Target::GroupParam(id, name) if single && *id == member.id.value => name,
                     _ => continue,
                 };
-                merged.insert(name, (&at.value.text, Source::Composition(at.line)));
+                given.push((name, &at.value.text, Source::Composition(at.line)));
             }
         }
         for (name, value) in &self.wish.params {
-            merged.insert(name, (value, Source::Flag));
+            given.push((name, value, Source::Flag));
         }
         let mut problems = Vec::new();
-        for (name, (value, source)) in &merged {
+        // A value that a higher layer hides is checked all the same: the next edit may bring it up.
+        for (name, value, source) in &given {
             if let Some((text, hint)) = self.param_problem(name, value, *source, builder) {
                 problems.push(self.located(*source, text, hint));
             }
         }
-        let packed: usize = merged.iter().map(|(name, (value, _))| name.len() + value.len() + 2).sum();
+        let merged: BTreeMap<&str, &str> = given.into_iter().map(|(name, value, _)| (name, value)).collect();
+        let packed: usize = merged.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         if packed > PACKED_LIMIT {
             let text = format!(
                 "the parameters of group `{}` take {packed} bytes, but Linux hands over at most {PACKED_LIMIT}",
@@ -73,7 +76,7 @@ impl Resolver<'_> {
             problems.push(self.located(Source::Composition(member.id.line), text, hint));
         }
         self.problems.extend(problems);
-        merged.into_iter().map(|(name, (value, _))| (name.to_owned(), value.to_owned())).collect()
+        merged.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn located(&self, source: Source, text: String, hint: Option<String>) -> Problem {
@@ -94,7 +97,8 @@ impl Resolver<'_> {
     ) -> Option<(String, Option<String>)> {
         let of = format!("parameter `{}`", shown(name));
         if let Some(why) = name_error(name) {
-            return Some((format!("{of} has a name that cannot be: {why}"), None));
+            let hint = "rename it in the plan: letters, digits, `_`, `-` and `.` serve".to_owned();
+            return Some((format!("{of} has a name that cannot be: {why}"), Some(hint)));
         }
         if let Some((text, hint)) = packing_error(value, builder) {
             return Some((format!("{of}: {text}"), Some(hint.to_owned())));
@@ -114,9 +118,18 @@ impl Resolver<'_> {
         if value.is_empty() && matches!(source, Source::Manifest(_)) {
             return None;
         }
-        let text = type_error(declared?, value)?;
-        let unit = declared.and_then(|param| param.unit.as_ref()).map(|unit| format!("its unit is {}", shown(unit)));
-        Some((format!("{of}: {text}"), unit))
+        let param = declared?;
+        let text = type_error(param, value)?;
+        let about = [
+            ("it is", &param.description),
+            ("its unit is", &param.unit),
+            ("its default is", &param.default.as_ref().map(|at| at.value.clone())),
+        ];
+        let about: Vec<String> =
+            about.iter().filter_map(|(what, text)| Some(format!("{what} `{}`", shown(text.as_ref()?)))).collect();
+        let hint =
+            if about.is_empty() { format!("it is declared in {}", self.manifest.file) } else { about.join("; ") };
+        Some((format!("{of}: {text}"), Some(hint)))
     }
 
     pub(super) fn profiles(&mut self, member: &RunGroup, group: &Group) -> BTreeMap<String, String> {

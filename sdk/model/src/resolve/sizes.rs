@@ -73,9 +73,14 @@ impl Resolver<'_> {
             return;
         }
         if sum == 0 {
-            self.problem(line, format!("{whose} have no instances{with}"), None);
+            let hint = match self.composition.text {
+                Some(_) => "give a group a `count` of 1 or more",
+                None => "ask for 1 or more: `-n 1`",
+            };
+            self.problem(line, format!("{whose} have no instances{with}"), hint.to_owned());
         } else if sum > u64::from(MOST_INSTANCES) {
-            self.problem(line, format!("{whose} have {sum} instances{with}; the most is {MOST_INSTANCES}"), None);
+            let text = format!("{whose} have {sum} instances{with}; the most is {MOST_INSTANCES}");
+            self.problem(line, text, "ask for fewer, or make several runs".to_owned());
         } else if let Some(case) = self.case {
             let (min, max) = (case.min.unwrap_or(0), case.max.unwrap_or(u32::MAX));
             if !(u64::from(min)..=u64::from(max)).contains(&sum) {

@@ -51,6 +51,9 @@ instances = { count = "4" }
     }
 }
 
+/// What stands between a problem and its hint.
+const HINT: &str = " -> ";
+
 const HEAD: &str = "[global]\nplan = \"p\"\ncase = \"rtt\"\nbuilder = \"exec:cargo\"\nrunner = \"local:exec\"\n\
                     [[groups]]\nid = \"g\"\ninstances = { count = 2 }\n";
 
@@ -123,7 +126,7 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
             "line 12",
         ),
         ("[matrix]\nrounds = 5\n", ":10: `rounds` in `[matrix]` must be a list", "rounds = [5]"),
-        ("[matrix]\nrounds = []\n", ":10: `rounds` in `[matrix]` has no values", ""),
+        ("[matrix]\nrounds = []\n", ":10: `rounds` in `[matrix]` has no values", "rounds = [1, 2]"),
         ("[matrix]\nrounds = [1, 1]\n", ":10: `rounds` in `[matrix]` lists `1` twice", "--repeat"),
         ("[matrix]\nrounds = [1, \"x\"]\n", ":10: parameter `rounds`: `x` is not of type", ""),
         (
@@ -131,14 +134,37 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
             ":10: `groups.g.colour` is nothing that a matrix can vary",
             "groups.ID.count",
         ),
-        ("[matrix]\n\"groups.g.count\" = [-1]\n", ":10: `groups.g.count` in `[matrix]` cannot be `-1`", ""),
+        ("[matrix]\n\"groups.g.count\" = [-1]\n", ":10: `groups.g.count` in `[matrix]` cannot be `-1`", "[50, 100]"),
         ("[metrics]\nx = 1\n", ":9: unknown key `metrics` in the composition", ""),
-        ("[metadata]\nname = 3\n", ":10: `name` in `[metadata]` must be a text in quotes, not a whole number", ""),
+        (
+            "[metadata]\nname = 3\n",
+            ":10: `name` in `[metadata]` must be a text in quotes, not a whole number",
+            "name = \"3\"",
+        ),
+        ("[[groups]]\nid = \"h\"\ninstances = { count = \"4\" }\n", ":11: `count` in", "without quotes: `count = 4`"),
+        ("[[groups]]\nid = \"h\"\ninstances = { count = 1 }\nexpect = \"exit:900\"\n", ":12: `expect", "0 to 255"),
+        ("[groups.run.test_params]\n\"na=me\" = 1\n", ":10: parameter `na=me` has a name", "rename it"),
+        // What a higher layer hides, and a group that no run uses.
+        (
+            "[groups.run.test_params]\nrounds = \"ten\"\n[matrix]\nrounds = [1]\n",
+            ":10: parameter `rounds`: `ten` is not",
+            "pings",
+        ),
+        (
+            "[[groups]]\nid = \"h\"\ninstances = { count = 1 }\nrun = { test_params = { rounds = \"ten\" } }\n\
+             [[runs]]\nid = \"a\"\n[[runs.groups]]\nid = \"g\"\n",
+            ":12: parameter `rounds`: `ten` is not",
+            "pings",
+        ),
+        ("x = \"a\n", ":9: not TOML", "close texts with the quote"),
+        ("x = [1 2]\n", ":9: not TOML", "commas between values"),
+        ("[runs\n", ":9: not TOML", "`]`"),
     ];
     for (tail, text, hint) in rows {
         let found = problems(&format!("{HEAD}{tail}"));
         assert_eq!(found.len(), 1, "{tail}\n{found:#?}");
         assert!(found[0].contains(text) && found[0].contains(hint), "{} should be {text} … {hint}", found[0]);
+        assert!(found[0].contains(HINT), "{} says what to do", found[0]);
     }
 }
 
