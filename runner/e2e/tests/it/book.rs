@@ -108,7 +108,7 @@ fn stood_in(command: &str, sides: &[String; 2]) -> String {
     // Nothing stands in for traces of pubsub and for connections with times: a run of `mesh` has those.
     let latest = if has(&["--at ", "'rtt*'", "--all ", "analyze compare", "'rtt'", "@ clients"]) {
         sides[1].clone()
-    } else if has(&["analyze lookup", "--k ", "--filter", "params.k", "queries"]) {
+    } else if has(&["analyze lookup", "--k ", "--filter", "params.k", "queries", "tags."]) {
         "./look".to_owned()
     } else {
         "./run".to_owned()
@@ -133,6 +133,15 @@ fn stood_in(command: &str, sides: &[String; 2]) -> String {
         ("'nightly-*'", &both),
     ] {
         out = out.replace(name, runs);
+    }
+    // Tags and parameters of plans that are not run here, and times that no short run reaches.
+    for (name, ours) in [
+        ("tags.direction", "tags.kind"),
+        ("tags.percent", "tags.index"),
+        ("params.channel,tags.size", "params.degree"),
+        ("--at 90s", "--at 0.1s"),
+    ] {
+        out = out.replace(name, ours);
     }
     out
 }
