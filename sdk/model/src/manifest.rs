@@ -105,14 +105,13 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
     let mut extra_sources = BTreeMap::new();
     if let Some((table, _)) = r.table(&top, "extra_sources") {
         for (key, value) in table {
-            match texts(&value.value) {
-                // The key is the builder with `_` for `:`.
-                Some(paths) => drop(extra_sources.insert(key.replacen('_', ":", 1), paths)),
-                None => {
-                    let hint = Some(format!("write `{} = [\"../shared\"]`", shown(key)));
-                    r.problem(value.line, format!("`extra_sources.{}` must be a list of texts", shown(key)), hint);
-                }
-            }
+            let Some(paths) = texts(&value.value) else {
+                let hint = Some(format!("write `{} = [\"../shared\"]`", shown(key)));
+                r.problem(value.line, format!("`extra_sources.{}` must be a list of texts", shown(key)), hint);
+                continue;
+            };
+            // The key is the builder with `_` for `:`.
+            extra_sources.insert(key.replacen('_', ":", 1), paths);
         }
     }
     let mut cases: Vec<Case> = Vec::new();

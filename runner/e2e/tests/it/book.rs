@@ -235,7 +235,7 @@ fn named(line: &str) -> String {
             && parts[1].len() == 9
             && parts[0].bytes().all(|b| b.is_ascii_digit())
         {
-            *word = "RUN".to_owned();
+            "RUN".clone_into(word);
         }
     }
     words.join(" ")
