@@ -93,9 +93,18 @@ impl Failure {
         Self::new(Exit::Environment, "cannot write the output").cause(error)
     }
 
-    /// The message without what follows it.
-    pub(crate) fn headline(&self) -> &str {
-        &self.message
+    /// The message with the lines below it, as one problem among others.
+    pub(crate) fn told(&self) -> String {
+        let lines = self.details.iter().map(|detail| match detail {
+            Detail::Cause(text) => format!("cause: {text}"),
+            Detail::Note(text) => text.clone(),
+        });
+        std::iter::once(self.message.clone()).chain(lines).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn advice(&self) -> Option<String> {
+        self.hint.clone()
     }
 
     /// Prints the failure to stderr and gives its exit code.

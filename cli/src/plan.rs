@@ -48,7 +48,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 /// The text of a file of the user's.
 pub(crate) fn text_of(path: &Path) -> Result<String, Failure> {
     let cannot = || Failure::new(Exit::Usage, format!("cannot read `{}`", path.display()));
-    let bytes = fs::read(path).map_err(|error| cannot().cause(&error))?;
+    let bytes = fs::read(path).map_err(|error| {
+        let hint = (error.kind() == std::io::ErrorKind::NotFound)
+            .then(|| "give the path from this folder; `tg plan list` lists plans that need no file".to_owned());
+        cannot().cause(&error).maybe_hint(hint)
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good].iter().filter(|&&byte| byte == b'\n').count() + 1;

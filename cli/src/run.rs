@@ -88,8 +88,6 @@ pub(crate) struct Args {
     /// or one of them.
     #[arg(long, value_name = "GROUP[/N]")]
     pub(crate) pcap: Vec<tg_model::fault::Who>,
-    #[command(flatten)]
-    pub(crate) cluster: ClusterRunArgs,
     /// Make archive and dataset of each run right after it.
     #[arg(long)]
     pub(crate) collect: bool,
@@ -106,6 +104,9 @@ pub(crate) struct Args {
     pub(crate) store: crate::object_store::StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    // Last: its heading holds for whatever follows.
+    #[command(flatten)]
+    pub(crate) cluster: ClusterRunArgs,
 }
 
 /// Flags of runs on a cluster.
@@ -159,7 +160,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Runs what was asked for.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     if args.dry_run {
-        report::emit_plan(&wanted(&args, context)?, &args.output)?;
+        let (specs, seed_given) = wanted(&args, context)?;
+        checked(&specs, &args)?;
+        report::emit_plan(&specs, seed_given, &args.output)?;
         return Ok(Exit::Ok);
     }
     Box::pin(make(&args, context)).await?.emit(&args.output)
@@ -191,9 +194,8 @@ impl Series {
 
 /// Builds, runs and, if asked, collects.
 pub(crate) async fn make(args: &Args, context: &Context) -> Result<Series, Failure> {
-    let specs = wanted(args, context)?;
-    captured(&specs, &args.pcap)?;
-    check_needs(&specs, args)?;
+    let (specs, _) = wanted(args, context)?;
+    checked(&specs, args)?;
     let mut maker = Maker::new(args, context)?;
     let artifacts = maker.build(&specs).await?;
     let mut series = Series { runs: Vec::new(), wanted: specs.len(), failure: None };
@@ -223,6 +225,14 @@ pub(crate) fn probe_hosts() -> Result<(), String> {
         (_, Err(error)) => Err(format!("cannot make a folder for temporary files: {error}")),
         (Some(launcher), Ok(dir)) => tg_runner::probe_hosts(&launcher, dir.path()),
     }
+}
+
+/// What can be checked before anything is built.
+fn checked(specs: &[tg_model::RunSpec], args: &Args) -> Result<(), Failure> {
+    tg_runner::check_settings(specs)
+        .map_err(|error| Failure::from_error(error.exit(), &error).maybe_hint(error.hint()))?;
+    captured(specs, &args.pcap)?;
+    check_needs(specs, args)
 }
 
 /// Refuses captures of whom no run has, and on a cluster, whose network is not ours.

@@ -131,6 +131,8 @@ struct Timers {
     last: Instant,
     stall_at: Instant,
     waiting: Vec<(String, u64, u64)>,
+    /// What the run was told to wait for when it last stood still, until something happens.
+    stalled: Option<String>,
 }
 
 impl Dispatcher {
@@ -146,6 +148,7 @@ impl Dispatcher {
             last: now,
             stall_at: now + self.stall_after,
             waiting: Vec::new(),
+            stalled: None,
         };
         loop {
             self.tell();
@@ -173,6 +176,9 @@ impl Dispatcher {
                 changed = asked.changed() => {
                     if changed.is_ok() {
                         let asked = *asked.borrow_and_update();
+                        if asked != Asked::No {
+                            self.keep_stall(&mut timers);
+                        }
                         self.stop(asked);
                     }
                     continue;
@@ -207,6 +213,7 @@ impl Dispatcher {
                 }
                 () = sleep_until(timers.deadline.unwrap_or(far)), if timers.deadline.is_some() && !timers.deadline_over => {
                     timers.deadline_over = true;
+                    self.keep_stall(&mut timers);
                     self.stop(Asked::Gently(CancelReason::Deadline));
                 }
                 () = sleep_until(self.faults.next().unwrap_or(far)), if self.faults.next().is_some() => {}
@@ -219,6 +226,7 @@ impl Dispatcher {
                     continue;
                 }
             }
+            timers.stalled = None;
             timers.last = Instant::now();
             timers.stall_at = timers.last + self.stall_after;
         }
@@ -270,6 +278,13 @@ impl Dispatcher {
         });
     }
 
+    /// What a run stood still for when it was stopped is what its reader asks first.
+    fn keep_stall(&mut self, timers: &mut Timers) {
+        if let Some(waiting_for) = timers.stalled.take() {
+            self.state.run_note("stood-still", format!("when it was stopped it waited for {waiting_for}"));
+        }
+    }
+
     /// Nothing was heard for a while: says what the run waits for, unless signals still come in.
     fn look_for_stall(&mut self, timers: &mut Timers) {
         let waiting = match &self.elsewhere {
@@ -284,6 +299,7 @@ impl Dispatcher {
                 let n = self.state.running().count();
                 waiting_for.push(format!("the end of {n} instances, none of which waits at a barrier"));
             }
+            timers.stalled = Some(waiting_for.join("; "));
             self.state.told.push_back(EventKind::Stalled { quiet_ns: ns(quiet), waiting_for });
             // Once more only when it has been quiet for as long again.
             timers.stall_at = Instant::now() + quiet;

@@ -9,6 +9,7 @@ use tg_model::event::EventKind;
 use tg_model::fault::Who;
 use tg_model::outcome::Verdict;
 use tg_model::run::{RunGroup, Series};
+use tg_model::spec::Resources;
 use tg_model::sync::key_prefix;
 use tg_model::{RunEvent, RunFile, RunId, RunSpec};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -239,6 +240,10 @@ impl Run {
         }
         if let Some(why) = plain_because {
             state.run_note("plain-processes", format!("no hosts of their own for the instances: {why}"));
+        }
+        if spec.groups.iter().any(|group| group.resources != Resources::default()) {
+            let text = "`resources` are limits on a cluster; local:exec sets none";
+            state.run_note("resources-not-limited", text);
         }
         if cfg!(not(target_os = "linux")) {
             state.run_note("untested-platform", "plain processes only, and tg is not tested on this system");

@@ -184,7 +184,7 @@ async fn bury(shared: &Shared, label: u32, living: Living, end: &mut End) {
     let more = crate::keeper::kill_group(pid.cast_signed()) || left > 0;
     // A fault kills the process of a plan and its children at once; that they were still there says nothing.
     if more && end.stopped != Some(Stopped::Fault) {
-        end.note("left-processes", "it left processes behind; they were killed");
+        end.note("left-processes", "it left processes behind; those of its process group, or of its host, were killed");
     }
     if let Err(error) = shared.kept.ended(pid) {
         end.note("keeper-gone", format!("if tg is killed now, instances stay: {error}"));
@@ -193,7 +193,10 @@ async fn bury(shared: &Shared, label: u32, living: Living, end: &mut End) {
         Ok(drained) => drained.unwrap_or_default(),
         Err(_elapsed) => {
             drop(give_up);
-            end.note("pipe-held", "a process that it left behind held its output open; what that wrote later is lost");
+            end.note(
+                "pipe-held",
+                "a process that it left behind held its output open and may live on; what it wrote later is lost",
+            );
             drained.await.unwrap_or_default()
         }
     };

@@ -33,7 +33,9 @@ mod state;
 pub mod store;
 pub mod sync;
 
-pub use build::{Artifact, Artifacts, BuildError, BuildOptions, ImageOptions, build_all, image_of_program};
+pub use build::{
+    Artifact, Artifacts, BuildError, BuildOptions, ImageOptions, build_all, check_settings, image_of_program,
+};
 pub use cancel::Cancel;
 pub use engine::{RunOptions, check_needs, execute};
 pub use error::RunError;

@@ -266,27 +266,33 @@ impl StdoutScan {
 pub(crate) struct StderrScan {
     lines: Lines,
     panic: Option<String>,
+    /// The last line that looks like an error of JavaScript: one that nobody caught is followed by Node's version.
+    error: Option<String>,
 }
 
 impl StderrScan {
     pub(crate) fn new() -> Self {
-        Self { lines: Lines::new(&["panic", "fatal error: "]), panic: None }
+        Self {
+            lines: Lines::new(&["panic", "fatal error: ", "Error", "UnhandledPromiseRejection", "Node.js v"]),
+            panic: None,
+            error: None,
+        }
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        let Self { lines, panic } = self;
-        lines.feed(bytes, &mut |line| panic_line(panic, line));
+        let Self { lines, panic, error } = self;
+        lines.feed(bytes, &mut |line| panic_line(panic, error, line));
     }
 
     /// The first panic, if there was one.
     pub(crate) fn finish(mut self) -> Option<String> {
-        let Self { lines, panic } = &mut self;
-        lines.finish(&mut |line| panic_line(panic, line));
+        let Self { lines, panic, error } = &mut self;
+        lines.finish(&mut |line| panic_line(panic, error, line));
         self.panic
     }
 }
 
-fn panic_line(panic: &mut Option<String>, line: &[u8]) -> Want {
+fn panic_line(panic: &mut Option<String>, error: &mut Option<String>, line: &[u8]) -> Want {
     let text = claims::cut(String::from_utf8_lossy(line).trim_end());
     if let Some(first) = panic {
         // Rust puts its message on the line after the place.
@@ -296,7 +302,16 @@ fn panic_line(panic: &mut Option<String>, line: &[u8]) -> Want {
     }
     let rust = text.starts_with("thread '") && text.contains("panicked at");
     let go = text.starts_with("panic: ") || text.starts_with("fatal error: ");
+    let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if text.strip_prefix("Node.js v").is_some_and(is_version) {
+        *panic = Some(error.take().unwrap_or_else(|| format!("something was thrown and not caught ({text})")));
+        return Want::Nothing;
+    }
     if !rust && !go {
+        let name = text.split([':', ' ']).next().unwrap_or_default();
+        if name.ends_with("Error") || name == "[UnhandledPromiseRejection" {
+            *error = Some(text);
+        }
         return Want::Needle;
     }
     let more = rust && text.ends_with(':');
@@ -446,6 +461,13 @@ mod tests {
                 Some("fatal error: all goroutines are asleep - deadlock!"),
             ),
             ("don't panic: it is fine\n", None),
+            (
+                "/a/index.js:3\n  throw new TypeError('boom');\n  ^\n\nTypeError: boom\n    at x\n\nNode.js v18.20.4\n",
+                Some("TypeError: boom"),
+            ),
+            ("Error: told and gone on\n", None),
+            ("Node.js v18 is what I run on\n", None),
+            ("boom\n\nNode.js v18.20.4", Some("something was thrown and not caught (Node.js v18.20.4)")),
         ];
         for (text, wanted) in rows {
             for size in [1, 7, 1000] {

@@ -11,7 +11,11 @@ use crate::{Context, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The image holds this program and the libraries that it is linked with, and nothing else; Docker's engine makes it. \
-Its name is printed, for `tg cluster install --image`.")]
+Its name is printed, for `tg cluster install --image`.
+
+Examples:
+  tg cluster image --image-registry ghcr.io/lab
+  tg cluster image --image-load 'ctr -n k8s.io images import -'")]
 pub(super) struct Args {
     #[command(flatten)]
     images: ImageArgs,

@@ -75,6 +75,15 @@ pub(crate) fn find(name: &str, home: &Home, composition: Option<&Path>) -> Resul
 }
 
 fn not_found(name: &str, places: &[Place]) -> Failure {
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Failure::new(Exit::Usage, format!("`{name}` is no plan: it has no `{MANIFEST}`"))
+            .hint(format!("`tg plan new {name}` writes one where there is nothing yet"));
+    }
+    if path.is_file() {
+        return Failure::new(Exit::Usage, format!("`{name}` is neither a plan nor a composition"))
+            .hint("a plan is a folder with a `manifest.toml`; the name of a composition ends in `.toml`");
+    }
     let mut failure = Failure::new(Exit::Usage, format!("there is no plan `{}`", crate::text::short(name, 100)));
     let mut known = Vec::new();
     for place in places {

@@ -24,7 +24,9 @@ pub(super) fn render(report: &Report) -> Result<String, serde_json::Error> {
         };
         root.insert(section.key().to_owned(), value);
     }
-    root.insert("notes".to_owned(), report.notes.iter().map(|note| json!(note.text)).collect());
+    // A table of notes keeps its name.
+    let remarks = if root.contains_key("notes") { "remarks" } else { "notes" };
+    root.insert(remarks.to_owned(), report.notes.iter().map(|note| json!(note.text)).collect());
     let mut text = serde_json::to_string_pretty(&Value::Object(root))?;
     text.push('\n');
     Ok(text)
@@ -62,5 +64,14 @@ mod tests {
         let wanted = json!({"report": "graph", "title": "G", "graph": {"mean_path_hops": null},
             "metrics": [{"p50": 12_345_678.5, "better": "lower"}], "notes": []});
         assert_eq!(value, wanted);
+    }
+
+    #[test]
+    fn a_table_of_notes_is_not_lost() {
+        let mut table = Table::new("notes", "Notes", vec![Column::new("reason", "reason")]);
+        table.rows.push(vec![Cell::Text("half-line".to_owned())]);
+        let report = Report { sections: vec![Section::Table(table)], ..Report::new("run", "R") };
+        let value: Value = serde_json::from_str(&render(&report).expect("it serialises")).expect("it parses");
+        assert_eq!((&value["notes"][0]["reason"], &value["remarks"]), (&json!("half-line"), &json!([])));
     }
 }

@@ -47,7 +47,8 @@ pub(crate) struct Summary {
     pub(crate) unexpected: Vec<Unexpected>,
     /// How many there are of them.
     pub(crate) unexpected_count: u64,
-    notes: BTreeMap<String, u64>,
+    /// How often something odd was seen, by its reason.
+    pub(crate) notes: BTreeMap<String, u64>,
 }
 
 impl Summary {

@@ -20,7 +20,7 @@ pub(super) fn config_words(spec: &RunSpec) -> String {
 }
 
 /// Prints what would be run.
-pub(super) fn emit_plan(specs: &[RunSpec], args: &OutputArgs) -> Result<(), Failure> {
+pub(super) fn emit_plan(specs: &[RunSpec], seed_given: bool, args: &OutputArgs) -> Result<(), Failure> {
     let mut report = Report::new("dry-run", "What would be run");
     let columns = vec![
         Column::new("nth", "#"),
@@ -51,7 +51,7 @@ pub(super) fn emit_plan(specs: &[RunSpec], args: &OutputArgs) -> Result<(), Fail
             Cell::Text(builders.join(", ")),
             if config.is_empty() { Cell::Absent } else { Cell::Text(config.trim_start_matches(": ").to_owned()) },
             tg_model::network::lay(spec).map_or(Cell::Absent, |laid| Cell::Text(laid.to_string())),
-            Cell::Text(spec.seed.to_string()),
+            Cell::Text(if seed_given { spec.seed.to_string() } else { "drawn".to_owned() }),
         ]);
     }
     let mut params = Table::new(
@@ -151,6 +151,8 @@ fn report(made: &[Made], wanted: usize) -> Report {
         "",
         vec![Column::hidden("run"), Column::hidden("instance"), Column::hidden("outcome"), Column::hidden("reason")],
     );
+    let mut notes =
+        Table::new("notes", "", vec![Column::hidden("run"), Column::hidden("reason"), Column::hidden("count")]);
     let text = |text: &str| Cell::Text(text.to_owned());
     for one in made {
         let file = &one.file;
@@ -188,6 +190,9 @@ fn report(made: &[Made], wanted: usize) -> Report {
                 ]);
             }
         }
+        for (reason, n) in &one.summary.notes {
+            notes.rows.push(vec![text(file.run.as_str()), text(reason), Cell::Count(*n)]);
+        }
         for it in &one.summary.unexpected {
             unexpected.rows.push(vec![
                 text(file.run.as_str()),
@@ -204,7 +209,7 @@ fn report(made: &[Made], wanted: usize) -> Report {
         line = format!("{line}, {} not made", wanted - made.len());
     }
     report.headline = Some(Line { text: line, tone });
-    report.sections = vec![Section::Table(runs), Section::Table(groups), Section::Table(unexpected)];
+    report.sections = [runs, groups, unexpected, notes].map(Section::Table).to_vec();
     report
 }
 

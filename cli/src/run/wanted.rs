@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use tg_model::template::Resolver;
-use tg_model::{Composition, Exit, Manifest, RunSpec, Wish, resolve};
+use tg_model::{Composition, Exit, Manifest, Problem, RunSpec, Wish, resolve};
 
 use super::Args;
 use crate::Context;
@@ -14,7 +14,8 @@ use crate::message::Failure;
 use crate::plan::{find, refused, text_of};
 
 /// The runs that the command line asks for. Nothing is started, nothing is written.
-pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Failure> {
+/// Says too whether somebody chose their seed.
+pub(crate) fn wanted(args: &Args, context: &Context) -> Result<(Vec<RunSpec>, bool), Failure> {
     let path = Path::new(&args.what);
     let is_composition = path.extension().is_some_and(|ending| ending == "toml")
         && path.file_name().is_some_and(|name| name != find::MANIFEST)
@@ -34,8 +35,9 @@ pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Fai
             return Err(Failure::new(Exit::Usage, format!("parameter `{key}` is given twice")));
         }
     }
+    let seed = args.seed.or(composition.seed());
     let wish = Wish {
-        seed: args.seed.or(composition.seed()).unwrap_or_else(draw),
+        seed: seed.unwrap_or_else(draw),
         repeats: args.repeat,
         run_ids: args.run_ids.clone(),
         params,
@@ -47,7 +49,8 @@ pub(crate) fn wanted(args: &Args, context: &Context) -> Result<Vec<RunSpec>, Fai
         Failure::new(Exit::Environment, format!("cannot make `{}` an absolute path", plan_dir.display())).cause(&error)
     })?;
     let what = if is_composition { "the composition cannot be run" } else { "the plan cannot be run like this" };
-    resolve(&manifest, &plan_dir, &composition, &wish).map_err(|problems| refused(what, &problems))
+    let specs = resolve(&manifest, &plan_dir, &composition, &wish).map_err(|problems| refused(what, &problems))?;
+    Ok((specs, seed.is_some()))
 }
 
 fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Composition, Manifest, PathBuf), Failure> {
@@ -66,14 +69,13 @@ fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Comp
     };
     // Problems of the composition are told together with that of its plan.
     let found = find::find(plan, &context.home, Some(path)).and_then(|dir| Ok((find::manifest(&dir)?, dir)));
-    match found {
-        Ok((manifest, dir)) => Ok((composition, manifest, dir)),
-        Err(failure) if composition.problems().is_empty() => Err(failure),
-        Err(failure) => {
-            let problems = composition.problems();
-            Err(refused("the composition cannot be run", problems).note(failure.headline().to_owned()))
-        }
-    }
+    found.map(|(manifest, dir)| (composition.clone(), manifest, dir)).map_err(|failure| {
+        let mut problems = composition.problems().to_vec();
+        let line = composition.global.plan.as_ref().and_then(|plan| plan.line);
+        problems.push(Problem { file: args.what.clone(), line, text: failure.told(), hint: failure.advice() });
+        problems.sort();
+        refused("the composition cannot be run", &problems)
+    })
 }
 
 /// `PLAN:CASE` is what tables of runs say, so it can be typed, too. A path that exists is never taken apart.

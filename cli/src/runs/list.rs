@@ -38,14 +38,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             Column::new("plan", "plan"),
             Column::new("case", "case"),
             Column::new("instances", "instances"),
-            Column::when_used("not_ok", "not ok"),
+            Column::when_used("not_ok", "other than ok"),
             Column::new("elapsed_ns", "took"),
             Column::when_used("series", "series"),
             Column::when_used("config", "configuration"),
         ],
     );
     let home = context.home.path()?;
-    table.empty = format!("No runs in `{}`; `tg demo` makes one.", home.display());
+    table.empty = match &args.plan {
+        Some(plan) => format!("No runs of plan `{plan}` in `{}`.", home.display()),
+        None => format!("No runs in `{}`; `tg demo` makes one.", home.display()),
+    };
     for run in stored::all(&context.home)?.into_iter().rev() {
         if args.limit.is_some_and(|limit| table.rows.len() >= limit) {
             break;

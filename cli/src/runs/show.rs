@@ -249,7 +249,9 @@ fn instances(file: &RunFile, found: &Stored, told: &Told, args: &Args) -> Table 
                 name,
                 Cell::Word(end.outcome.to_string(), if end.as_expected { Tone::Good } else { Tone::Bad }),
                 Cell::Flag(end.as_expected),
-                end.evidence.exit_code().map_or(Cell::Absent, |code| Cell::Text(code.to_string())),
+                end.evidence.exit_code().map_or(Cell::Absent, |code| {
+                    u64::try_from(code).map_or_else(|_| Cell::Text(code.to_string()), Cell::Count)
+                }),
                 end.elapsed_ns.map_or(Cell::Absent, |ns| Cell::nanos(i64::try_from(ns).unwrap_or(i64::MAX))),
                 Cell::Text(end.reason.clone()),
                 logs,

@@ -16,7 +16,7 @@ fn exit_codes_tell_how_it_went() {
         (&["run", "shell"], 2, "choose one with `--case`: `ok`, `fail`, `hang`"),
         (&["run", "shell", "--case", "ok", "-p", "rounds=ten"], 2, "is not of type `int`"),
         (&["run", "nosuch"], 2, "there is no plan `nosuch`"),
-        (&["run", "nosuch.toml"], 2, "cannot read the composition"),
+        (&["run", "nosuch.toml"], 2, "cannot read `nosuch.toml`"),
         (&["run", "shell", "--no-such-flag"], 2, "unexpected argument"),
         (&["analyze", "graph", "latest", "--metrics", "fast,cut"], 2, "no metric `cut`: it is all, fast, or of size, "),
         (&["analyze", "graph", "latest", "--metrics", "fast", "--draw", "x.svg"], 2, "cannot be used with"),

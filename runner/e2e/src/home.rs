@@ -28,7 +28,12 @@ pub struct Home {
 impl Home {
     /// A new, empty one.
     pub fn new() -> Self {
-        Self { dir: tempfile::Builder::new().prefix("tg-e2e-").tempdir_in(PLACE).expect("a scratch folder") }
+        Self::below(PLACE)
+    }
+
+    /// One below this folder.
+    pub fn below(place: &str) -> Self {
+        Self { dir: tempfile::Builder::new().prefix("tg-e2e-").tempdir_in(place).expect("a scratch folder") }
     }
 
     /// Its folder.

@@ -14,6 +14,9 @@ use super::plan::Job;
 use super::tool;
 use crate::cancel::Cancel;
 
+/// What `build_config` may hold.
+pub(super) const SETTINGS: &[&str] = &["profile", "bin", "path", "default_features"];
+
 /// A line of cargo's machine-readable output.
 #[derive(Debug, Deserialize)]
 struct Message {
@@ -33,7 +36,6 @@ struct Target {
 }
 
 pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
-    job.only(&["profile", "bin", "path", "default_features"])?;
     let cargo = tool::need(job.builder(), "cargo")?;
     let dir = job.text("path")?.map_or_else(|| job.plan_dir.clone(), |path| job.plan_dir.join(path));
     if !dir.join("Cargo.toml").is_file() {

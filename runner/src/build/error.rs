@@ -30,6 +30,18 @@ pub enum BuildError {
         /// Its own words, the last of them.
         output: String,
     },
+    /// There is no such setting.
+    #[error("group `{group}`: builder `{builder}` has no setting `{key}`")]
+    Setting {
+        /// The builder.
+        builder: String,
+        /// The group.
+        group: String,
+        /// What was set.
+        key: String,
+        /// What there is.
+        hint: String,
+    },
     /// The settings of the build make no sense.
     #[error("builder `{builder}`: {text}")]
     Config {
@@ -89,7 +101,7 @@ impl BuildError {
                 Exit::Environment
             }
             Self::Failed { .. } => Exit::Build,
-            Self::Config { .. } | Self::Unknown(_) | Self::NoProgram { .. } => Exit::Usage,
+            Self::Config { .. } | Self::Setting { .. } | Self::Unknown(_) | Self::NoProgram { .. } => Exit::Usage,
             Self::Cancelled => Exit::Cancelled,
             Self::Fault(_) => Exit::Fault,
         }
@@ -99,6 +111,7 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::MissingTool { how, .. } => Some((*how).to_owned()),
+            Self::Setting { hint, .. } => Some(hint.clone()),
             Self::Unknown(_) => Some("use `exec:cargo`, `exec:go`, `exec:node` or `exec:generic`".to_owned()),
             Self::Cache { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

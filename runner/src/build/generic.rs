@@ -11,11 +11,13 @@ use super::plan::Job;
 use super::{sources, tool};
 use crate::cancel::Cancel;
 
+/// What `build_config` may hold.
+pub(super) const SETTINGS: &[&str] = &["command", "artifact", "build"];
+
 /// Stands for the plan's folder in `command`.
 const PLAN_DIR: &str = "{plan_dir}";
 
 pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
-    job.only(&["command", "artifact", "build"])?;
     let plan_dir = std::path::absolute(&job.plan_dir)
         .map_err(|source| BuildError::Source { path: job.plan_dir.clone(), source })?;
     let command = job.texts("command")?;

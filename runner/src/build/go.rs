@@ -15,9 +15,11 @@ use super::plan::Job;
 use super::tool;
 use crate::cancel::Cancel;
 
+/// What `build_config` may hold.
+pub(super) const SETTINGS: &[&str] = &["module_path", "exec_pkg", "path", "fresh_gomod"];
+
 pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
     // `module_path` told Testground where it was in GOPATH; a module says so itself.
-    job.only(&["module_path", "exec_pkg", "path", "fresh_gomod"])?;
     if job.group.build.config.get("fresh_gomod").is_some_and(|fresh| fresh.as_bool() != Some(false)) {
         return Err(job.bad("`fresh_gomod` is not supported: the plan's own go.mod is used"));
     }

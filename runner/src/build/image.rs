@@ -16,6 +16,9 @@ use super::plan::Job;
 use super::{go, node, tool};
 use crate::cancel::Cancel;
 
+/// What `build_config` may hold.
+pub(super) const SETTINGS: &[&str] = &["path", "build_args", "build_base_image"];
+
 /// Where images go after they were built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageOptions {
@@ -74,7 +77,6 @@ struct Beside {
 
 /// Testground's builder of that name: a Dockerfile at `path` in the plan's folder, which the build sees as `plan/`.
 pub(super) async fn generic(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool), BuildError> {
-    job.only(&["path", "build_args", "build_base_image"])?;
     let path = job.text("path")?.unwrap_or_default().trim_matches('/').to_owned();
     let dockerfile = Path::new("plan").join(&path).join("Dockerfile");
     let maker = Maker { builder: job.builder(), cache: &job.cache, options: &job.images };

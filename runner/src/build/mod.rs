@@ -20,4 +20,4 @@ mod tool;
 pub use artifact::{Artifact, Artifacts};
 pub use error::BuildError;
 pub use image::{ImageOptions, image_of_program};
-pub use plan::{BuildOptions, build_all};
+pub use plan::{BuildOptions, build_all, check_settings};

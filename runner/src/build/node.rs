@@ -18,6 +18,9 @@ use super::plan::Job;
 use super::{sources, tool};
 use crate::cancel::Cancel;
 
+/// What `build_config` may hold.
+pub(super) const SETTINGS: &[&str] = &["main", "path", "base_image"];
+
 /// A package that is installed.
 #[derive(Debug)]
 pub(super) struct Installed {
@@ -35,7 +38,6 @@ pub(super) async fn build(job: &Job, cancel: &Cancel) -> Result<(Artifact, bool)
 }
 
 pub(super) async fn install(job: &Job, cancel: &Cancel) -> Result<Installed, BuildError> {
-    job.only(&["main", "path", "base_image"])?;
     let node = tool::need(job.builder(), "node")?;
     let npm = tool::need(job.builder(), "npm")?;
     if let Some(folder) = job.group.build.extra_sources.first() {

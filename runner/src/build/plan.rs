@@ -80,14 +80,36 @@ impl Job {
     pub(super) fn extra_sources(&self) -> Vec<PathBuf> {
         self.group.build.extra_sources.iter().map(|folder| self.plan_dir.join(folder)).collect()
     }
+}
 
-    /// Complains of settings that this builder does not have.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), BuildError> {
-        match self.group.build.config.keys().find(|key| *key != "enabled" && !known.contains(&key.as_str())) {
-            Some(key) => Err(self.bad(format!("there is no setting `{key}`; there are {}", known.join(", ")))),
-            None => Ok(()),
-        }
+/// Complains of settings that a group's builder does not have.
+fn only_known(group: &GroupSpec) -> Result<(), BuildError> {
+    let known = match group.build.builder.as_str() {
+        "exec:cargo" | "docker:cargo" => cargo::SETTINGS,
+        "exec:go" | "docker:go" => go::SETTINGS,
+        "exec:node" | "docker:node" => node::SETTINGS,
+        "exec:generic" => generic::SETTINGS,
+        "docker:generic" => image::SETTINGS,
+        // That there is no such builder is told when one is looked for.
+        _ => return Ok(()),
+    };
+    match group.build.config.keys().find(|key| *key != "enabled" && !known.contains(&key.as_str())) {
+        Some(key) => Err(BuildError::Setting {
+            builder: group.build.builder.clone(),
+            group: group.name.to_string(),
+            key: key.clone(),
+            hint: match tg_model::problem::nearest(key, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", known.join(", ")),
+            },
+        }),
+        None => Ok(()),
     }
+}
+
+/// Checks, before anything is built, that the builders of these runs have the settings that are made.
+pub fn check_settings(specs: &[RunSpec]) -> Result<(), BuildError> {
+    specs.iter().flat_map(|spec| &spec.groups).try_for_each(only_known)
 }
 
 /// Builds everything that the groups of these runs need, each thing once, some at a time.
@@ -100,6 +122,7 @@ pub async fn build_all(
     events: &mpsc::Sender<RunEvent>,
     cancel: &Cancel,
 ) -> Result<Artifacts, BuildError> {
+    check_settings(specs)?;
     let mut jobs: BTreeMap<String, (Job, Vec<GroupName>)> = BTreeMap::new();
     for spec in specs {
         for group in &spec.groups {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
@@ -101,31 +101,39 @@ fn mounts(spec: &HostSpec) -> Result<(), Trouble> {
     }
     // What must stay reachable is held open while what is above it is covered, and put back at its place.
     let tmp = Path::new("/tmp");
-    // A run below `/tmp` is covered with that.
-    let run = spec.veiled.as_ref().filter(|(run, _)| !run.starts_with(tmp));
-    let covered = |path: &Path| path.starts_with(tmp) || run.is_some_and(|(run, _)| path.starts_with(run));
+    let in_run = |path: &Path| spec.veiled.as_ref().is_some_and(|(run, _)| path.starts_with(run));
+    let hold = |path: &Path| OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path);
+    let held_at = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let veiled = match &spec.veiled {
+        Some((run, veil)) => Some((run, hold(veil).map_err(Trouble::of("hiding the run's folder"))?)),
+        None => None,
+    };
     let mut held = Vec::new();
-    for path in spec.keep.iter().filter(|path| covered(path)) {
+    for path in spec.keep.iter().filter(|path| path.starts_with(tmp) || in_run(path)) {
         let doing = || format!("keeping `{}`", path.display());
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).map_err(Trouble::of(doing()))?;
+        let file = hold(path).map_err(Trouble::of(doing()))?;
         let is_dir = file.metadata().map_err(Trouble::of(doing()))?.is_dir();
         held.push((path, file, is_dir));
     }
-    // The first of the two is below what the second covers.
-    if let Some((run, veil)) = run {
-        bind(veil, run)?;
-    }
+    let put_back = |of_run: bool| {
+        held.iter().filter(|(path, ..)| in_run(path) == of_run).try_for_each(|(path, file, is_dir)| {
+            let doing = || format!("keeping `{}`", path.display());
+            if *is_dir {
+                fs::create_dir_all(path).map_err(Trouble::of(doing()))?;
+            } else {
+                path.parent().map_or(Ok(()), fs::create_dir_all).map_err(Trouble::of(doing()))?;
+                File::create(path).map_err(Trouble::of(doing()))?;
+            }
+            bind(&held_at(file), path)
+        })
+    };
     bind(&spec.tmp, tmp)?;
-    for (path, file, is_dir) in held {
-        let doing = || format!("keeping `{}`", path.display());
-        if is_dir {
-            fs::create_dir_all(path).map_err(Trouble::of(doing()))?;
-        } else {
-            path.parent().map_or(Ok(()), fs::create_dir_all).map_err(Trouble::of(doing()))?;
-            File::create(path).map_err(Trouble::of(doing()))?;
-        }
-        bind(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), path)?;
+    put_back(false)?;
+    // A run below `/tmp` is in sight again where a folder that holds it was put back.
+    if let Some((run, veil)) = veiled.filter(|(run, _)| run.exists()) {
+        bind(&held_at(&veil), run)?;
     }
+    put_back(true)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     errno("mounting `/proc`", mount(Some("proc"), "/proc", Some("proc"), flags, NONE))
 }

@@ -212,8 +212,8 @@ fn syntax_hint(message: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&["duplicate key"]) {
         "keep one of the two; a second table of the same kind needs the header `[[…]]`"
-    } else if has(&["values must be quoted"]) {
-        "put texts in quotes, and commas between values of a list"
+    } else if has(&["values must be quoted", "invalid literal string"]) {
+        "give every key a value, put texts in quotes, and commas between values of a list"
     } else if has(&["quote", "string"]) {
         "close texts with the quote that they begin with: `key = \"text\"`"
     } else if has(&["array", "`]`"]) {

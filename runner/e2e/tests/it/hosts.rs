@@ -58,12 +58,20 @@ fn an_instance_cannot_touch_what_others_wrote() {
     if !has(Tool::Hosts, "hosts that hide the run's folder") {
         return;
     }
-    let home = Home::new();
-    let (done, run) = on_hosts(&home, &plan("shell"), "vandal", 2, &[]);
-    done.expect(0);
-    assert_eq!(fs::read_to_string(run.output("single/0", "file")).expect("it is there"), "mine\n");
-    assert!(run.log("single/0", "stdout.log").is_file());
-    assert!(run.notes("single/0").is_empty(), "{:?}", run.notes("single/0"));
+    for place in ["/var/tmp", "/tmp"] {
+        let home = Home::below(place);
+        // Beside the home, and so in a folder below `/tmp` that hosts keep for the sake of their plan.
+        let beside = home.path().parent().expect("a scratch folder").join("plan");
+        fs::create_dir(&beside).expect("a folder");
+        for file in ["manifest.toml", "plan.sh"] {
+            fs::copy(plan("shell").join(file), beside.join(file)).expect("a copy");
+        }
+        let (done, run) = on_hosts(&home, &beside, "vandal", 2, &[]);
+        done.expect(0);
+        assert_eq!(fs::read_to_string(run.output("single/0", "file")).expect("it is there"), "mine\n");
+        assert!(run.log("single/0", "stdout.log").is_file());
+        assert!(run.notes("single/0").is_empty(), "{:?}", run.notes("single/0"));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn every_end_of_a_javascript_plan_gets_its_outcome() {
         row("failure", Outcome::Failed, "the table is wrong"),
         row("crash-told", Outcome::Crashed, "the floor is gone"),
         // Node.js says on stderr what was thrown; for the outcome it is a nonzero exit.
-        row("uncaught", Outcome::Failed, "exit code 1"),
+        row("uncaught", Outcome::Crashed, "Error"),
         Row { instances: 6, params: &["rounds=30", "items=4"], ..row("sync", Outcome::Ok, "success") },
         row("success-twice", Outcome::Ok, "success"),
         row("silent", Outcome::Incomplete, "never said"),

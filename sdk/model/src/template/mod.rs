@@ -38,7 +38,7 @@ pub fn fill(file: &str, text: &str, resolver: &dyn Resolver) -> Result<Filled, V
             file: file.to_owned(),
             line: Some(failure.line),
             text: failure.text,
-            hint: failure.hint,
+            hint: failure.hint.or_else(|| Some(GUIDE.to_owned())),
         };
         failures.into_iter().map(problem).collect()
     })
@@ -48,6 +48,9 @@ pub fn fill(file: &str, text: &str, resolver: &dyn Resolver) -> Result<Filled, V
 pub fn expand(file: &str, text: &str, resolver: &dyn Resolver) -> Result<String, Vec<Problem>> {
     fill(file, text, resolver).map(|filled| filled.text)
 }
+
+/// What to do where nothing better is known.
+const GUIDE: &str = "actions are those of Go's `text/template`: `{{ FUNCTION VALUE … }}`, blocks end with `{{ end }}`";
 
 /// The most bytes that a template may make, and that one value in it may have.
 const MOST_BYTES: usize = 8 << 20;
