@@ -17,8 +17,8 @@ use crate::scan::{Claims, Found, StderrScan, StdoutScan};
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The note on an instance that closes its standard output while it lives.
-pub(crate) const CLOSED: (&str, &str) =
-    ("closed-stdout", "it closed its standard output and went on; whatever it tells from there on is not seen");
+pub(crate) const CLOSED: &str =
+    "it closed its standard output and went on; whatever it tells from there on is not seen";
 
 /// The pipes of one instance, and where their content goes.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ async fn drain(job: Job, buffer: Rc<RefCell<Vec<u8>>>, found: mpsc::Sender<Found
             }
             // Whoever listens for events of a process that lives on without its stdout should know.
             if pid.is_some_and(crate::machine::goes_on) {
-                tell(label, vec![Found::Note(CLOSED.0, CLOSED.1.to_owned())], &found).await;
+                tell(label, vec![Found::Note("closed-stdout", CLOSED.to_owned())], &found).await;
             }
         };
         tokio::join!(ended_out, pump_err);

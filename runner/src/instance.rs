@@ -176,7 +176,7 @@ async fn bury(shared: &Shared, label: u32, living: Living, end: &mut End) {
     let (left, silent) =
         host.as_ref().map_or((0, false), |host| host.lock().unwrap_or_else(PoisonError::into_inner).last_words());
     if silent {
-        end.note(CLOSED.0, CLOSED.1);
+        end.note("closed-stdout", CLOSED);
     }
     if let (Some(hosts), Some(_)) = (&shared.hosts, host) {
         hosts.ended(label);
