@@ -29,16 +29,33 @@ fn stored<'a>(screen: &Screen<'_>, columns: &[&'a str]) -> Vec<&'a str> {
 
 /// Tells of the operations that are meant, piece by piece: these columns of them, the columns that are named, and the
 /// scores where there are any; `made` are made of these.
-pub(super) fn each(
+pub(super) fn each<T: Send>(
     screen: &Screen<'_>,
     columns: &[&str],
     made: &[Expr],
-    each: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
+    work: &(dyn Fn(&DataFrame) -> PolarsResult<T> + Sync),
+    told: &mut dyn FnMut(T) -> PolarsResult<()>,
 ) -> Result<(), AnalyzeError> {
-    screen.datasets.each_chunk(&QUERIES, &stored(screen, columns), &mut |frame| {
+    let work = |frame: DataFrame| {
         let own = frame.lazy().with_columns(screen.own(Rows::Operations)).collect()?;
         let rows = screen.choose(Rows::Operations, screen.with_scores(own)?);
-        each(&rows.with_columns(made).collect()?)
+        work(&rows.with_columns(made).collect()?)
+    };
+    screen.datasets.each_chunk(&QUERIES, &stored(screen, columns), &work, told)
+}
+
+/// Adds up the operations that are meant, as [`each`] tells of them.
+pub(super) fn sums(
+    screen: &Screen<'_>,
+    measures: &Measures,
+    columns: &[&str],
+    made: &[Expr],
+) -> Result<Vec<Group>, AnalyzeError> {
+    grouped(measures, screen.room, &mut |work, told| {
+        each(screen, columns, made, work, &mut |part| {
+            told(part);
+            Ok(())
+        })
     })
 }
 
@@ -56,7 +73,7 @@ pub(super) fn table(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> 
     let by = screen.by(Rows::Operations, &["op"]);
     let by = screen.named(&by);
     let measures = measures(screen, &by);
-    let groups = grouped(&measures, screen.room, &mut |told| each(screen, &columns, &made(), told))?;
+    let groups = sums(screen, &measures, &columns, &made())?;
     let mut table = Table::new("operations", "Operations", self::columns(&by, screen.scores.is_some()));
     let empty = if screen.is_filtered() { "no operation is as was asked" } else { "the table of operations is empty" };
     empty.clone_into(&mut table.empty);
@@ -203,9 +220,13 @@ pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeErro
         ..Measures::default()
     };
     let columns: Vec<&str> = KEYS.into_iter().chain(["duration_ns"]).collect();
-    let mut groups = grouped(&measures, screen.room, &mut |told| {
-        each(screen, &columns, &[col("duration_ns").is_null().alias("has no time")], &mut |frame| {
-            told(&frame.filter(frame.column("status")?.str()?.not_equal("done").as_ref())?)
+    let made = [col("duration_ns").is_null().alias("has no time")];
+    let mut groups = grouped(&measures, screen.room, &mut |work, told| {
+        let failed =
+            |frame: &DataFrame| work(&frame.filter(frame.column("status")?.str()?.not_equal("done").as_ref())?);
+        each(screen, &columns, &made, &failed, &mut |part| {
+            told(part);
+            Ok(())
         })
     })?;
     // The most frequent first, then by what they are.
@@ -246,8 +267,9 @@ pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeErro
 /// The numbers of the operations that are meant, ascending.
 pub(super) fn numbers(screen: &Screen<'_>) -> Result<Vec<u64>, AnalyzeError> {
     let mut numbers = Vec::new();
-    each(screen, &[], &[], &mut |frame| {
-        numbers.extend(frame.column("query_id")?.u64()?.iter().flatten());
+    let work = |frame: &DataFrame| Ok(frame.column("query_id")?.u64()?.iter().flatten().collect::<Vec<_>>());
+    each(screen, &[], &[], &work, &mut |some| {
+        numbers.extend(some);
         Ok(())
     })?;
     numbers.sort_unstable();

@@ -59,7 +59,7 @@ impl<'a> Taken<'a> {
         columns: &[&str],
         each: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
     ) -> Result<(), AnalyzeError> {
-        operations::each(&self.screen, columns, &[], each)
+        operations::each(&self.screen, columns, &[], &|frame| Ok(frame.clone()), &mut |frame| each(&frame))
     }
 
     /// Tells of the records of metrics that are taken and count.
