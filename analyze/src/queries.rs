@@ -132,8 +132,7 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
             dataset.dir().display()
         )));
     }
-    let wanted =
-        Wanted { filter: options.filter.clone(), k: options.k, scoring: Scoring::Always, ..Wanted::default() };
+    let wanted = Wanted { filter: options.filter.clone(), k: options.k, scoring: Scoring::Always, ..Wanted::default() };
     let taken = Taken::read(dataset, &wanted, Of::Operations)?;
     let mut chosen = choose(&taken, options)?;
     let all = chosen.len();
@@ -209,7 +208,8 @@ fn read(dataset: &Dataset, numbers: &[u64], taken: &Taken<'_>) -> Result<Vec<Row
     let instances: HashMap<u32, Instance> =
         Instance::read_all(dataset)?.into_iter().map(|instance| (instance.number, instance)).collect();
     let plain = |(name, kind): &&(&str, Kind)| *kind == Kind::Number && *name != "query";
-    let counts: Vec<&str> = COLUMNS[..COLUMNS.len() - SCORES.len()].iter().filter(plain).map(|(name, _)| *name).collect();
+    let counts: Vec<&str> =
+        COLUMNS[..COLUMNS.len() - SCORES.len()].iter().filter(plain).map(|(name, _)| *name).collect();
     let mut wanted = vec![col("query_id"), col("instance")];
     wanted.extend(TEXTS.map(col));
     let is_more = |name: &&str| !["query_id", "instance", "op"].contains(name);

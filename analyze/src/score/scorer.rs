@@ -72,11 +72,7 @@ impl<'a> Scorer<'a> {
 
     /// The score of each row of table `queries`, of which the frame has [`COLUMNS`](Self::COLUMNS); a lookup without
     /// steps, a target's place, or a moment at which it settled has none. `within` gives the numbers in this run.
-    pub(crate) fn scores(
-        &self,
-        frame: &DataFrame,
-        within: impl Fn(u64) -> u64,
-    ) -> PolarsResult<Vec<Option<Brief>>> {
+    pub(crate) fn scores(&self, frame: &DataFrame, within: impl Fn(u64) -> u64) -> PolarsResult<Vec<Option<Brief>>> {
         let queries: Vec<Option<u64>> =
             frame::counts(frame, "query_id")?.into_iter().map(|query| query.map(&within)).collect();
         let settled = self.settled(&queries)?;
@@ -146,7 +142,8 @@ impl<'a> Scorer<'a> {
         // How many servers alive were passed, and the ranks off of those returned that were.
         let (mut rank, mut placed, mut off) = (0_u32, 0, 0.0);
         let mut at = 0;
-        while let Some((member, distance)) = walk.at(at).filter(|_| all.n < k || alive.n < k || placed < by_distance.len())
+        while let Some((member, distance)) =
+            walk.at(at).filter(|_| all.n < k || alive.n < k || placed < by_distance.len())
         {
             at += 1;
             if Some(member.number) == row.own {

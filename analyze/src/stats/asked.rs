@@ -44,7 +44,14 @@ pub(crate) struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { filter: None, group_by: None, k: None, scoring: Scoring::Named, percentile: Percentile::default(), room: usize::MAX }
+        Self {
+            filter: None,
+            group_by: None,
+            k: None,
+            scoring: Scoring::Named,
+            percentile: Percentile::default(),
+            room: usize::MAX,
+        }
     }
 }
 

@@ -307,7 +307,7 @@ pub(super) fn table(found: &Found, screen: &Screen<'_>, options: &StatsOptions, 
     } else if matching.is_empty() {
         "no metric of this name; without --metric all are shown".to_owned()
     } else {
-        "only diagnostics were written; --all shows them".to_owned()
+        "only diagnostics were written; --all-metrics shows them".to_owned()
     };
     table.rows = shown.iter().map(|series| row(series, &by, &found.sizes)).collect();
     if shown.iter().any(|series| series.kind != "point") {
@@ -318,7 +318,10 @@ pub(super) fn table(found: &Found, screen: &Screen<'_>, options: &StatsOptions, 
     }
     if !left_out.is_empty() {
         let things = if left_out.len() == 1 { "measure" } else { "measures" };
-        report.note(Tone::Dim, format!("--all shows {} more {things} (diagnostics and the like)", left_out.len()));
+        report.note(
+            Tone::Dim,
+            format!("--all-metrics shows {} more {things} (diagnostics and the like)", left_out.len()),
+        );
     }
     table
 }
