@@ -161,7 +161,11 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
     };
     report.headline = Some(Line { text: listed, tone: Tone::Plain });
     if scored < chosen {
-        report.note(Tone::Warn, format!("{} operations have no score and are not listed", chosen - scored));
+        let text = match chosen - scored {
+            1 => "1 operation has no score and is not listed".to_owned(),
+            some => format!("{some} operations have no score and are not listed"),
+        };
+        report.note(Tone::Warn, text);
     }
     report.sections.push(Section::Table(table(&rows, taken.has_truth())));
     Ok(report)
