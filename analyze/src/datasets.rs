@@ -40,8 +40,8 @@ fn in_order<P: Sync, T: Send, E: Send>(
             receiver
         };
         let receivers: Vec<_> = (0..workers).map(worker).collect();
-        let in_turn = (0..pieces.len()).map_while(|at| receivers[at % workers].recv().ok());
-        in_turn.map(|made| told(made?)).collect()
+        let mut in_turn = (0..pieces.len()).map_while(|at| receivers[at % workers].recv().ok());
+        in_turn.try_for_each(|made| told(made?))
     })
 }
 

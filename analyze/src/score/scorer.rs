@@ -79,17 +79,19 @@ impl<'a> Scorer<'a> {
         let (askers, ends) = (frame::counts(frame, "instance")?, frame::ints(frame, "end_ts")?);
         let (ops, qualities) = (frame.column("op")?.str()?, frame.column("id_quality")?.str()?);
         let places = frame.column("target_kad")?.strict_cast(&DataType::Binary)?;
-        let rest = askers.into_iter().zip(ends).zip(ops.iter().zip(qualities.iter()).zip(places.binary()?.iter()));
-        let row = |((at, query), ((asker, end), ((op, quality), place))): (
-            (usize, &Option<u64>),
-            ((Option<u64>, Option<i64>), ((Option<&str>, Option<&str>), Option<&[u8]>)),
-        )| {
-            let (query, asker) = ((*query)?, within(asker?));
-            op.filter(|_| quality != Some("metric_only"))?;
-            let settled_ns = settled.get(&query).copied().or(end)?;
-            Some(Row { at, target: Place::from_slice(place?)?, own: self.peers.get(&asker).copied(), settled_ns })
-        };
-        let mut rows: Vec<Row> = queries.iter().enumerate().zip(rest).filter_map(row).collect();
+        let mut rows: Vec<Row> = Vec::new();
+        let words = ops.iter().zip(qualities.iter());
+        let who = queries.iter().zip(askers).zip(ends);
+        for (at, (((query, asker), end), ((op, quality), place))) in
+            who.zip(words.zip(places.binary()?.iter())).enumerate()
+        {
+            let ended = query.and_then(|query| settled.get(&query).copied()).or(end);
+            let target = place.and_then(Place::from_slice);
+            let has_steps = query.is_some() && op.is_some() && quality != Some("metric_only");
+            if let (Some(asker), Some(settled_ns), Some(target), true) = (asker, ended, target, has_steps) {
+                rows.push(Row { at, target, own: self.peers.get(&within(asker)).copied(), settled_ns });
+            }
+        }
         let closest = frame::lists(frame, "closest_idx")?;
         // Those of one target take one walk from it outwards.
         rows.sort_by_key(|row| row.target);

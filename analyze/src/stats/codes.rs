@@ -45,9 +45,9 @@ impl Coded {
     fn new(column: &Column) -> PolarsResult<Self> {
         let mut coded = Self { codes: Vec::with_capacity(column.len()), keys: vec![Key::Absent] };
         if *column.dtype() == DataType::String {
-            coded.texts(column.str()?)
+            coded.texts(column.str()?);
         } else {
-            coded.numbers(column)?
+            coded.numbers(column)?;
         }
         Ok(coded)
     }

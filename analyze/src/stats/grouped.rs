@@ -63,7 +63,7 @@ pub(super) type Source<'a> = dyn FnMut(&Work<'_>, &mut dyn FnMut(Part)) -> Resul
 pub(super) fn grouped(measures: &Measures, room: usize, source: &mut Source<'_>) -> Result<Vec<Group>, AnalyzeError> {
     let work = |frame: &DataFrame| measures.part(frame);
     let mut sums = Sums::new(measures, room);
-    source(&work, &mut |part| sums.add(part))?;
+    source(&work, &mut |part| sums.add(&part))?;
     sums.check()?;
     while let Some(pass) = sums.begin() {
         source(&work, &mut |part| sums.search(&part, pass))?;
@@ -196,7 +196,7 @@ impl<'a> Sums<'a> {
         size_of::<Sum>() + lists + self.measures.values.len() * (size_of::<Spread>() + size_of::<Option<Search>>())
     }
 
-    fn add(&mut self, part: Part) {
+    fn add(&mut self, part: &Part) {
         let numbers = self.codes.merge(&part.rows);
         let (measures, weight) = (self.measures, self.weight());
         self.groups.resize_with(self.codes.len(), || {

@@ -1,6 +1,7 @@
 //! Lookups of a dataset against its own truth: what became of records, and what there is no answer to.
 
 use polars::prelude::*;
+use proptest::prelude::{ProptestConfig, Strategy, proptest};
 use tg_analyze::Dataset;
 use tg_analyze::queries::{QueryOptions, Sort, queries as list};
 use tg_analyze::report::{Cell, Report, Section, Shown, Table};
@@ -122,10 +123,41 @@ fn numbers(table: &Table, key: &str) -> Vec<Option<f64>> {
     table.rows.iter().map(number).collect()
 }
 
+/// How a crowd is written down.
+struct Told {
+    /// So many places for all.
+    places: u32,
+    /// The number of each peer.
+    numbers: Vec<u32>,
+    /// Where the tables of lookups and of their steps are cut.
+    cuts: Vec<usize>,
+}
+
+const PEERS: u32 = 60;
+const STRANGERS: u32 = 5;
+const LOOKUPS: usize = 500;
+
+impl Told {
+    fn with_places(places: u32) -> Self {
+        Self { places, numbers: (0..PEERS + STRANGERS).collect(), cuts: Vec::new() }
+    }
+
+    /// Writes a table in parts, cut where they say.
+    fn parts(&self, written: Written, table: &table::Table, rows: &DataFrame) -> Written {
+        let mut cuts: Vec<usize> = self.cuts.iter().map(|cut| cut % rows.height()).filter(|&cut| cut > 0).collect();
+        cuts.extend([0, rows.height()]);
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.windows(2).fold(written, |written, part| {
+            written.table(table, &rows.slice(i64::try_from(part[0]).unwrap(), part[1] - part[0]))
+        })
+    }
+}
+
 /// Sixty peers, some of them clients, some without a place, most of them gone or not yet there for a while, and 500
 /// lookups of them and of strangers.
-fn crowd() -> Written {
-    const PEERS: u32 = 60;
+fn crowd(told: &Told) -> Written {
+    let label = |one: u32| told.numbers.get(one as usize).copied().unwrap_or(u32::MAX - one);
     let mut state = 1_u64;
     let mut below = |n: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -138,7 +170,7 @@ fn crowd() -> Written {
         "instance" => (0..PEERS).collect::<Vec<u32>>(),
         "group" => vec!["core"; n],
         "group_seq" => (0..PEERS).collect::<Vec<u32>>(),
-        "peer_idx" => (0..PEERS).map(|one| (one % 13 != 5).then_some(one)).collect::<Vec<_>>(),
+        "peer_idx" => (0..PEERS).map(|one| (one % 13 != 5).then_some(label(one))).collect::<Vec<_>>(),
         "role" => (0..PEERS).map(|one| if one % 7 == 3 { "client" } else { "server" }).collect::<Vec<_>>(),
         "outcome" => vec!["ok"; n],
         "as_expected" => vec![true; n],
@@ -146,21 +178,23 @@ fn crowd() -> Written {
         "end_ts" => until,
         "params" => params(n, "5"),
     );
-    // Two at one place, and two bits of difference for many, so that ties and long common prefixes occur.
-    let place =
-        |one: u32| std::array::from_fn::<u8, 32, _>(|at| if at == 0 { u8::try_from(one % 50).unwrap() } else { 7 });
-    let places: Vec<[u8; 32]> = (0..PEERS + 5).map(place).collect();
+    // With fewer places than peers two share one, and all share a long prefix.
+    let place = |one: u32| {
+        std::array::from_fn::<u8, 32, _>(|at| if at == 0 { u8::try_from(one % told.places).unwrap() } else { 7 })
+    };
+    let places: Vec<[u8; 32]> = (0..PEERS + STRANGERS).map(place).collect();
     let peers = df!(
-        "peer_idx" => (0..PEERS + 5).collect::<Vec<u32>>(),
-        "peer_id" => (0..PEERS + 5).map(|one| format!("Qm{one}")).collect::<Vec<_>>(),
+        "peer_idx" => (0..PEERS + STRANGERS).map(label).collect::<Vec<u32>>(),
+        "peer_id" => (0..PEERS + STRANGERS).map(|one| format!("Qm{one}")).collect::<Vec<_>>(),
         "kad_id" => (0..).zip(&places).map(|(at, place)| (at % 11 != 4).then_some(place.as_slice())).collect::<Vec<_>>(),
-        "instance" => (0..PEERS + 5).map(|one| (one < PEERS).then_some(one)).collect::<Vec<_>>(),
+        "instance" => (0..PEERS + STRANGERS).map(|one| (one < PEERS).then_some(one)).collect::<Vec<_>>(),
     );
-    let rows = 500_usize;
+    let rows = LOOKUPS;
     let targets: Vec<[u8; 32]> = (0..rows).map(|_| places[usize::try_from(below(20)).unwrap()]).collect();
     let closest: Vec<Series> = (0..rows)
         .map(|_| {
-            let some: Vec<u32> = (0..below(9)).map(|_| u32::try_from(below(u64::from(PEERS) + 7)).unwrap()).collect();
+            let some: Vec<u32> =
+                (0..below(9)).map(|_| label(u32::try_from(below(u64::from(PEERS) + 7)).unwrap())).collect();
             Series::new("".into(), some)
         })
         .collect();
@@ -183,11 +217,9 @@ fn crowd() -> Written {
         "ts" => settled.iter().map(|_| i64::try_from(below(1000)).unwrap() * SECOND).collect::<Vec<_>>(),
         "kind" => vec!["terminate"; settled.len()],
     );
-    Written::new()
-        .table(&table::INSTANCES, &instances.unwrap())
-        .table(&table::PEERS, &peers.unwrap())
-        .table(&table::QUERIES, &queries.unwrap())
-        .table(&table::QUERY_EVENTS, &events.unwrap())
+    let written = Written::new().table(&table::INSTANCES, &instances.unwrap()).table(&table::PEERS, &peers.unwrap());
+    let written = told.parts(written, &table::QUERIES, &queries.unwrap());
+    told.parts(written, &table::QUERY_EVENTS, &events.unwrap())
 }
 
 /// The parameter `bucket_size` of every instance.
@@ -198,7 +230,7 @@ fn params(instances: usize, size: &str) -> Vec<Series> {
 
 #[test]
 fn screens_and_lists_have_the_scores_that_each_lookup_has_alone() {
-    let written = crowd();
+    let written = crowd(&Told::with_places(50));
     let dataset = Dataset::open(written.path()).unwrap();
     for k in [1, 5, 40] {
         let scored = Scored::read(&dataset, k).unwrap();
@@ -225,7 +257,7 @@ fn screens_and_lists_have_the_scores_that_each_lookup_has_alone() {
 
 #[test]
 fn the_screen_scores_lookups_without_being_asked_against_the_buckets_of_the_run() {
-    let written = crowd();
+    let written = crowd(&Told::with_places(50));
     let dataset = Dataset::open(written.path()).unwrap();
     let ask = |k| stats(std::slice::from_ref(&dataset), &StatsOptions { k, ..StatsOptions::default() }).unwrap();
     let (plain, five) = (ask(None), ask(Some(5)));
@@ -242,4 +274,40 @@ fn the_screen_scores_lookups_without_being_asked_against_the_buckets_of_the_run(
     let worst = list(&dataset, &worst).unwrap();
     let found = numbers(table(&worst, "queries"), "recall_alive");
     assert!(found.len() == 10 && found.is_sorted() && found.iter().all(Option::is_some), "{found:?}");
+}
+
+/// The screen, the list and the summary of the lookups of a run, line by line.
+fn answers(written: &Written) -> Vec<String> {
+    let dataset = Dataset::open(written.path()).unwrap();
+    let screen = stats(std::slice::from_ref(&dataset), &StatsOptions::default()).unwrap();
+    let list = list(&dataset, &QueryOptions { sort: Sort::WorstRecall, ..QueryOptions::default() }).unwrap();
+    let summary = lookups(&dataset, &LookupOptions { k: 5, worst: 10 }).unwrap();
+    let lines = |report: Report| -> Vec<String> {
+        let parts = report.sections.into_iter().flat_map(|section| match section {
+            Section::Table(table) => table.rows.iter().map(|row| format!("{}: {row:?}", table.key)).collect::<Vec<_>>(),
+            Section::Facts(facts) => facts.facts.iter().map(|fact| format!("{fact:?}")).collect(),
+        });
+        parts.chain(report.notes.into_iter().map(|note| note.text)).collect()
+    };
+    [screen, list, summary].into_iter().flat_map(lines).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #[test]
+    fn neither_the_numbers_of_peers_nor_the_cuts_between_parts_change_an_answer(
+        numbers in proptest::strategy::Just((0..PEERS + STRANGERS).collect::<Vec<u32>>()).prop_shuffle(),
+        apart in 1_u32..1000,
+        cuts in proptest::collection::vec(0..LOOKUPS, 0..4),
+    ) {
+        // One place each: which of two at one place is nearer is said by their numbers.
+        let plain = crowd(&Told::with_places(PEERS + STRANGERS));
+        let numbers = numbers.into_iter().map(|number| number * apart).collect();
+        let other = crowd(&Told { numbers, cuts, ..Told::with_places(PEERS + STRANGERS) });
+        let (plain, other) = (answers(&plain), answers(&other));
+        proptest::prop_assert_eq!(plain.len(), other.len());
+        for (one, two) in plain.iter().zip(&other) {
+            proptest::prop_assert_eq!(one, two);
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn screen(home: &Home, dataset: &str, more: &[&str]) -> BTreeMap<String, Value> 
     let done = home.tg([&["analyze", "stats", dataset][..], &flags, more].concat());
     done.expect(0);
     let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
-    let rows = report.as_array().cloned().expect("rows");
+    let rows = report["operations"].as_array().cloned().expect("rows");
     rows.into_iter().map(|row| (row["op"].as_str().expect("an operation").to_owned(), row)).collect()
 }
 
