@@ -1,10 +1,11 @@
 //! What the screen is about: the runs, the instances that are meant, a condition, and by what rows are grouped.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use polars::prelude::{
-    Column, DataFrame, DataType, Expr, IntoLazy as _, JoinArgs, JoinType, LazyFrame, PolarsResult, UnionArgs, col,
-    concat, concat_str, lit,
+    Column, DataFrame, DataType, Expr, Field, IdxCa, IdxSize, IntoLazy as _, JoinArgs, JoinType, LazyFrame,
+    NewChunkedArray as _, PlHashMap, PolarsResult, UnionArgs, col, concat, concat_str, lit,
 };
 use tg_model::table::{INSTANCES, METRICS, QUERIES, RUNS, Table};
 
@@ -66,6 +67,8 @@ pub(super) struct Screen<'a> {
     scorers: Vec<Option<Scorer<'a>>>,
     asked: Asked,
     instances: DataFrame,
+    /// Where each instance stands in that frame.
+    places: Arc<PlHashMap<u64, IdxSize>>,
     runs: DataFrame,
 }
 
@@ -82,10 +85,14 @@ impl<'a> Screen<'a> {
             scorers: Vec::new(),
             asked,
             instances: DataFrame::default(),
+            places: Arc::default(),
             runs: DataFrame::default(),
         };
         screen.runs = screen.read_runs()?;
         screen.instances = screen.read_instances()?;
+        let numbers = frame::counts(&screen.instances, "instance");
+        let numbers = numbers.map_err(|source| screen.datasets.unreadable(&INSTANCES, source))?;
+        screen.places = Arc::new(numbers.into_iter().zip(0..).filter_map(|(number, at)| Some((number?, at))).collect());
         screen.everyone = screen.read_members()?;
         if rows.contains(&Rows::Operations) && (wanted.scoring == Scoring::Always || screen.names_scores()) {
             let scorers = all.iter().map(|dataset| Scorer::read(dataset, wanted.k));
@@ -208,11 +215,11 @@ impl<'a> Screen<'a> {
             let is_it = |named: &&Named| rows.place(&named.name).is_some_and(is);
             self.asked.named.iter().filter(is_it).map(|named| col(physical(&named.name))).collect()
         };
-        let mut wanted = names(is_of_instance);
-        if !wanted.is_empty() {
-            wanted.push(col("instance"));
-            let known = self.instances.clone().lazy().select(wanted);
-            frame = frame.join(known, [col("instance")], [col("instance")], left());
+        let is_known = |named: &&Named| rows.place(&named.name).is_some_and(is_of_instance);
+        let known = self.asked.named.iter().filter(is_known).map(|named| self.of_instance(physical(&named.name)));
+        let known: Vec<Expr> = known.collect();
+        if !known.is_empty() {
+            frame = frame.with_columns(known);
         }
         if self.asked.named.iter().any(|named| rows.place(&named.name) == Some(Place::Instance("instance"))) {
             // An instance that no dataset knows has a number and no name.
@@ -228,6 +235,26 @@ impl<'a> Screen<'a> {
             frame = frame.with_column(run).join(known, [col("run")], [col("run")], left());
         }
         frame
+    }
+
+    /// A column of the frame of instances for the instance of each row; absent where nobody knows the instance. Rows of
+    /// one instance stand together, so that this costs far less than joining the frames.
+    fn of_instance(&self, name: String) -> Expr {
+        let (instances, places, alias) = (self.instances.clone(), Arc::clone(&self.places), name.clone());
+        let kind = self.instances.column(&name).map(|column| column.dtype().clone());
+        let gather = move |numbers: Column| {
+            let mut last = (None, None);
+            let place = |number: Option<u64>| {
+                if last.0 != number {
+                    last = (number, number.and_then(|number| places.get(&number).copied()));
+                }
+                last.1
+            };
+            let places = IdxCa::from_iter_options("".into(), numbers.u64()?.iter().map(place));
+            instances.column(&name)?.take(&places)
+        };
+        let kind = kind.unwrap_or(DataType::Null);
+        col("instance").map(gather, move |_, field| Ok(Field::new(field.name().clone(), kind.clone()))).alias(alias)
     }
 
     /// The condition on such rows; nothing if there is none, or they lack what it names.
