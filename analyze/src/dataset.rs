@@ -128,6 +128,11 @@ impl Dataset {
         &self.dir
     }
 
+    /// Whether it lies in an object store.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// The tg that made the dataset, if its description says so.
     pub(crate) fn tg_version(&self) -> Option<&str> {
         self.tg_version.as_deref()

@@ -19,6 +19,32 @@ const NUMBERS: [&str; 3] = ["instance", "peer_idx", "query_id"];
 /// one run. No run has as many of anything.
 const APART: u64 = 1 << 40;
 
+/// No more pieces than this are worked on at once, however many processors there are.
+const MOST_AT_ONCE: usize = 4;
+
+/// Lets `work` be done on every piece by some threads, and tells of what comes of it in the order of the pieces.
+fn in_order<P: Sync, T: Send, E: Send>(
+    pieces: &[P],
+    workers: usize,
+    work: &(impl Fn(&P) -> Result<T, E> + Sync),
+    told: &mut dyn FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    std::thread::scope(|scope| {
+        // Each worker takes every so-manieth piece, and is at most one ahead of whoever hears of them.
+        let worker = |first: usize| {
+            let (sender, receiver) = sync_channel(0);
+            scope.spawn(move || {
+                // Whoever listens stops at the first error.
+                pieces.iter().skip(first).step_by(workers).map(work).try_for_each(|made| sender.send(made)).ok();
+            });
+            receiver
+        };
+        let receivers: Vec<_> = (0..workers).map(worker).collect();
+        let mut in_turn = (0..pieces.len()).map_while(|at| receivers[at % workers].recv().ok());
+        in_turn.try_for_each(|made| told(made?))
+    })
+}
+
 /// Columns of a table of the nth run, with numbers kept apart.
 fn apart(run: usize, columns: &[&str]) -> Vec<Expr> {
     let column = |name: &&str| {
@@ -122,33 +148,29 @@ impl<'a> Datasets<'a> {
         self.all.iter().try_fold(false, |any, dataset| Ok(any || dataset.has(table)?))
     }
 
-    /// Tells of these columns of a table of all runs, with numbers kept apart, piece by piece and in order. The next
-    /// pieces are read while one is told of, so that a handful is in memory.
-    pub(crate) fn each_chunk(
+    /// Reads these columns of a table of all runs, with numbers kept apart, piece by piece: `work` makes something of
+    /// each piece, several at once, and `told` hears of that in the order of the pieces. A handful is in memory.
+    pub(crate) fn each_chunk<T: Send>(
         &self,
         table: &Table,
         columns: &[&str],
-        each: &mut dyn FnMut(DataFrame) -> PolarsResult<()>,
+        work: &(dyn Fn(DataFrame) -> PolarsResult<T> + Sync),
+        told: &mut dyn FnMut(T) -> PolarsResult<()>,
     ) -> Result<(), AnalyzeError> {
-        const AHEAD: usize = 1;
         let mut pieces = Vec::new();
         for (run, dataset) in self.all.iter().enumerate() {
             let chunks = dataset.chunks(table)?;
             pieces.extend(chunks.into_iter().map(|chunk| chunk.select(apart(run, columns))));
         }
-        let told = if pieces.len() < 2 {
-            pieces.into_iter().try_for_each(|piece| each(piece.collect()?))
+        // What lies in a store is read in larger pieces.
+        let most = if self.all.iter().any(Dataset::is_stored) { MOST_AT_ONCE / 2 } else { MOST_AT_ONCE };
+        let workers = rayon::current_num_threads().min(most).min(pieces.len());
+        let heard = if workers < 2 {
+            pieces.into_iter().try_for_each(|piece| told(work(piece.collect()?)?))
         } else {
-            std::thread::scope(|scope| {
-                let (sender, receiver) = sync_channel(AHEAD);
-                scope.spawn(move || {
-                    // Whoever listens stops at the first error.
-                    pieces.into_iter().map(LazyFrame::collect).try_for_each(|read| sender.send(read)).ok();
-                });
-                receiver.into_iter().try_for_each(|read| each(read?))
-            })
+            in_order(&pieces, workers, &|piece: &LazyFrame| work(piece.clone().collect()?), told)
         };
-        told.map_err(|source| self.unreadable(table, source))
+        heard.map_err(|source| self.unreadable(table, source))
     }
 
     /// Reads what a plan over a table asks for.

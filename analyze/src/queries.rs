@@ -14,7 +14,8 @@ use crate::filter::Kind;
 use crate::frame;
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone, Unit};
 use crate::run::{Instance, Run};
-use crate::stats::{Of, Taken, Wanted};
+use crate::score::{SCORES, Scorer};
+use crate::stats::{Of, Scoring, Taken, Wanted};
 
 /// What to list.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +28,7 @@ pub struct QueryOptions {
     pub sort: Sort,
     /// How many at most; all without a number.
     pub limit: Option<usize>,
-    /// How many peers a lookup is to return. Scores are computed where this is said, and where the condition names one.
+    /// How many peers a lookup is to return, for its scores; else as many as a bucket of the run holds.
     pub k: Option<u32>,
 }
 
@@ -53,7 +54,7 @@ pub enum Sort {
     WorstRecall,
 }
 
-/// The columns of an operation that is listed. The last three are there where scores are asked for. A condition may name
+/// The columns of an operation that is listed. The last three are there where the run knows the truth. A condition may name
 /// others too: of the table, of the instance, and of the run.
 pub const COLUMNS: [(&str, Kind); 28] = [
     ("query", Kind::Number),
@@ -86,8 +87,6 @@ pub const COLUMNS: [(&str, Kind); 28] = [
     ("displacement_alive", Kind::Number),
 ];
 
-/// Scores stand at the end of the columns.
-const SCORES: usize = 3;
 const TEXTS: [&str; 8] = ["lookup", "op", "tag", "key_group", "target", "status", "term_reason", "starved"];
 /// What people see.
 const SHOWN: [(&str, &str); 14] = [
@@ -133,19 +132,17 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
             dataset.dir().display()
         )));
     }
-    let wanted = Wanted { filter: options.filter.clone(), k: options.k, ..Wanted::default() };
+    let wanted = Wanted { filter: options.filter.clone(), k: options.k, scoring: Scoring::Always, ..Wanted::default() };
     let taken = Taken::read(dataset, &wanted, Of::Operations)?;
-    let mut chosen = choose(&taken, options.only)?;
-    let scores = taken.scores().map(by_number).transpose().map_err(|source| dataset.unreadable(&QUERIES, source))?;
+    let mut chosen = choose(&taken, options)?;
     let all = chosen.len();
-    let recall = |query: u64| scores.as_ref()?.get(&query)?[0];
     match options.sort {
         Sort::Number => chosen.sort_by_key(|one| one.query),
         Sort::Slowest => chosen.sort_by_key(|one| (Reverse(one.duration_ns.unwrap_or(i64::MAX)), one.query)),
         Sort::WorstRecall => {
-            chosen.retain(|one| recall(one.query).is_some());
+            chosen.retain(|one| one.recall.is_some());
             chosen.sort_by(|a, b| {
-                let key = |one: &One| recall(one.query).unwrap_or(1.0);
+                let key = |one: &One| one.recall.unwrap_or(1.0);
                 key(a).total_cmp(&key(b)).then_with(|| a.query.cmp(&b.query))
             });
         }
@@ -153,7 +150,7 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
     let scored = chosen.len();
     chosen.truncate(options.limit.unwrap_or(usize::MAX));
     let numbers: Vec<u64> = chosen.iter().map(|one| one.query).collect();
-    let rows = read(dataset, &numbers, scores.as_ref())?;
+    let rows = read(dataset, &numbers, &taken)?;
     let (scored, chosen) = (scored as u64, all as u64);
     let title =
         Run::read(dataset)?.map_or_else(|| dataset.dir().display().to_string(), |run| format!("run {}", run.id));
@@ -164,9 +161,13 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
     };
     report.headline = Some(Line { text: listed, tone: Tone::Plain });
     if scored < chosen {
-        report.note(Tone::Warn, format!("{} operations have no score and are not listed", chosen - scored));
+        let text = match chosen - scored {
+            1 => "1 operation has no score and is not listed".to_owned(),
+            some => format!("{some} operations have no score and are not listed"),
+        };
+        report.note(Tone::Warn, text);
     }
-    report.sections.push(Section::Table(table(&rows, scores.is_some())));
+    report.sections.push(Section::Table(table(&rows, taken.has_truth())));
     Ok(report)
 }
 
@@ -174,17 +175,21 @@ pub fn queries(dataset: &Dataset, options: &QueryOptions) -> Result<Report, Anal
 struct One {
     query: u64,
     duration_ns: Option<i64>,
+    recall: Option<f64>,
 }
 
 /// The operations that are taken and ended so.
-fn choose(taken: &Taken<'_>, only: Only) -> Result<Vec<One>, AnalyzeError> {
+fn choose(taken: &Taken<'_>, options: &QueryOptions) -> Result<Vec<One>, AnalyzeError> {
     let mut chosen = Vec::new();
-    taken.operations(&["status", "duration_ns"], &mut |frame| {
+    let by_recall = options.sort == Sort::WorstRecall && taken.has_truth();
+    let columns = ["status", "duration_ns", "recall_alive"];
+    taken.operations(&columns[..columns.len() - usize::from(!by_recall)], &mut |frame| {
         let done = frame.column("status")?.str()?.equal("done");
+        let recalls = if by_recall { frame::floats(frame, "recall_alive")? } else { vec![None; frame.height()] };
         let rows = frame::counts(frame, "query_id")?.into_iter().zip(frame::ints(frame, "duration_ns")?);
-        for ((query, duration_ns), done) in rows.zip(done.iter()) {
-            if let Some(query) = query.filter(|_| only == Only::All || done != Some(true)) {
-                chosen.push(One { query, duration_ns });
+        for (((query, duration_ns), recall), done) in rows.zip(recalls).zip(done.iter()) {
+            if let Some(query) = query.filter(|_| options.only == Only::All || done != Some(true)) {
+                chosen.push(One { query, duration_ns, recall });
             }
         }
         Ok(())
@@ -192,24 +197,8 @@ fn choose(taken: &Taken<'_>, only: Only) -> Result<Vec<One>, AnalyzeError> {
     Ok(chosen)
 }
 
-/// The scores of a lookup.
-type Scores = HashMap<u64, [Option<f64>; SCORES]>;
-
-fn by_number(scores: &DataFrame) -> PolarsResult<Scores> {
-    let mut found: Scores = HashMap::new();
-    let lookups = frame::counts(scores, "query_id")?;
-    for (at, (name, _)) in COLUMNS[COLUMNS.len() - SCORES..].iter().enumerate() {
-        for (lookup, value) in lookups.iter().zip(frame::floats(scores, name)?) {
-            if let Some(lookup) = lookup {
-                found.entry(*lookup).or_default()[at] = value;
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// The operations of these numbers, in this order.
-fn read(dataset: &Dataset, numbers: &[u64], scores: Option<&Scores>) -> Result<Vec<Row>, AnalyzeError> {
+fn read(dataset: &Dataset, numbers: &[u64], taken: &Taken<'_>) -> Result<Vec<Row>, AnalyzeError> {
     let (Some(scan), Some(low), Some(high)) = (dataset.scan(&QUERIES)?, numbers.iter().min(), numbers.iter().max())
     else {
         return Ok(Vec::new());
@@ -223,11 +212,16 @@ fn read(dataset: &Dataset, numbers: &[u64], scores: Option<&Scores>) -> Result<V
     let instances: HashMap<u32, Instance> =
         Instance::read_all(dataset)?.into_iter().map(|instance| (instance.number, instance)).collect();
     let plain = |(name, kind): &&(&str, Kind)| *kind == Kind::Number && *name != "query";
-    let counts: Vec<&str> = COLUMNS[..COLUMNS.len() - SCORES].iter().filter(plain).map(|(name, _)| *name).collect();
+    let counts: Vec<&str> =
+        COLUMNS[..COLUMNS.len() - SCORES.len()].iter().filter(plain).map(|(name, _)| *name).collect();
     let mut wanted = vec![col("query_id"), col("instance")];
     wanted.extend(TEXTS.map(col));
+    let is_more = |name: &&str| !["query_id", "instance", "op"].contains(name);
+    wanted.extend(Scorer::COLUMNS.into_iter().filter(|_| taken.has_truth()).filter(is_more).map(col));
     wanted.extend(counts.iter().map(|name| col(*name).cast(DataType::Float64)));
     let frame = dataset.collect(&QUERIES, scan.select(wanted))?;
+    let frame = if taken.has_truth() { taken.with_scores(frame) } else { Ok(frame) };
+    let frame = frame.map_err(|source| dataset.unreadable(&QUERIES, source))?;
     let fill = || -> PolarsResult<Vec<Row>> {
         let mut rows = vec![vec![Own::Absent; COLUMNS.len()]; numbers.len()];
         let ids = frame::counts(&frame, "query_id")?;
@@ -257,11 +251,9 @@ fn read(dataset: &Dataset, numbers: &[u64], scores: Option<&Scores>) -> Result<V
         set("instance", askers.iter().map(|one| name(one).map_or(Own::Absent, Own::Text)).collect());
         let group = |one: &Instance| Own::Text(one.group.clone());
         set("group", askers.iter().map(|one| asker(one).map_or(Own::Absent, group)).collect());
-        for (row, number) in rows.iter_mut().zip(numbers) {
-            let found = scores.and_then(|scores| scores.get(number)).copied().unwrap_or_default();
-            for (place, value) in row[COLUMNS.len() - SCORES..].iter_mut().zip(found) {
-                *place = value.map_or(Own::Absent, Own::Number);
-            }
+        for name in SCORES.into_iter().filter(|_| taken.has_truth()) {
+            let found = frame::floats(&frame, name)?;
+            set(name, found.into_iter().map(|number| number.map_or(Own::Absent, Own::Number)).collect());
         }
         Ok(rows)
     };
@@ -269,7 +261,7 @@ fn read(dataset: &Dataset, numbers: &[u64], scores: Option<&Scores>) -> Result<V
 }
 
 fn table(rows: &[Row], scored: bool) -> Table {
-    let names = &COLUMNS[..COLUMNS.len() - if scored { 0 } else { SCORES }];
+    let names = &COLUMNS[..COLUMNS.len() - if scored { 0 } else { SCORES.len() }];
     let starved = rows.iter().any(|row| row[at("starved")] == Own::Text("true".to_owned()));
     let columns = names
         .iter()

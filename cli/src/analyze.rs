@@ -12,7 +12,7 @@ mod runs;
 mod stats;
 mod which;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tg_analyze::filter::FilterError;
 use tg_analyze::report::Report;
@@ -155,7 +155,15 @@ fn dataset_dir(name: &str, context: &Context) -> Result<PathBuf, Failure> {
         let below = dir.join(layout::DATASET_DIR);
         return Ok(if below.join(layout::DATASET_FILE).is_file() { below } else { dir });
     }
-    Ok(stored::find(&context.home, name)?.dir.join(layout::DATASET_DIR))
+    let found = stored::find(&context.home, name).map_err(|failure| {
+        // A folder of that name is here, and a name without a separator means a run.
+        if Path::new(name).is_dir() {
+            failure.hint(format!("to mean the folder here, write `./{}`", clean(name)))
+        } else {
+            failure
+        }
+    })?;
+    Ok(found.dir.join(layout::DATASET_DIR))
 }
 
 /// What names of runs in an object store begin with.

@@ -168,10 +168,13 @@ def world(out, instances):
     return group, peers, kad, tables
 
 
-def lookups(out, draw, steps, group, peers, tables):
+def lookups(out, draw, steps, group, peers, kad, tables):
     """Lookups by instance, and their steps; about 18 steps each."""
     queries, events = Table(out, "queries"), Table(out, "query_events")
     targets = [hashlib.sha256(b"key %d" % at).digest() for at in range(1000)]
+    # Of each key the 22 peers that are nearest; a lookup returns all of these but two.
+    far = lambda key, peer: bytes(a ^ b for a, b in zip(key, peer))
+    nearest = np.array([sorted(range(peers), key=lambda peer: far(key, kad[peer]))[:22] for key in targets])
     first, done, batch = 0, 0, 50_000
     total = steps // 18
     while done < steps:
@@ -190,7 +193,10 @@ def lookups(out, draw, steps, group, peers, tables):
         target, hops = draw.integers(0, 1000, n), draw.integers(1, 6, n)
         dials = draw.poisson(3, n)
         line, no = numbers(query + 1, pa.uint32()), np.full(n, -1)
-        closest = draw.integers(0, peers, 20 * n)
+        missed = np.sort(draw.integers([0, 0], [22, 21], (n, 2)), axis=1)
+        missed[:, 1] += missed[:, 1] == missed[:, 0]
+        is_closest = (np.arange(22) != missed[:, :1]) & (np.arange(22) != missed[:, 1:])
+        closest = nearest[target][is_closest]
         nobody = draw.random(n) < 0.01
         queries.add({
             "file_id": numbers(instance + 1, pa.uint32()), "line": line, "query_id": numbers(query, pa.uint64()),
@@ -290,8 +296,8 @@ def main():
     args = parser.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
     draw = np.random.default_rng(args.seed)
-    group, peers, _, tables = world(args.out, args.instances)
-    lookups(args.out, draw, int(args.steps * 1e6), group, peers, tables)
+    group, peers, kad, tables = world(args.out, args.instances)
+    lookups(args.out, draw, int(args.steps * 1e6), group, peers, kad, tables)
     metrics(args.out, draw, int(args.rows * 1e6), group, tables)
     about = {"format": {"major": 1, "minor": 1}, "tables": tables}
     (args.out / "_dataset.json").write_text(json.dumps(about))

@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--tg-args", default="", help="more flags of tg, such as '--memory-limit 1GiB'")
     args = parser.parse_args()
     tg, dataset = args.tg.resolve(), args.dataset.resolve()
-    ask = [tg, "analyze", "stats", dataset, "--all", "--format", "json", *args.tg_args.split()]
+    ask = [tg, "analyze", "stats", dataset, "--all-metrics", "--format", "json", *args.tg_args.split()]
     took, memory = {}, {}
     for number in range(args.runs):
         wall, most, report = measured(ask, args.threads)

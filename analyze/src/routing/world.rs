@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use polars::prelude::{DataType, PolarsResult, col};
+use polars::prelude::{DataType, PlHashMap, PolarsResult, col};
 use tg_model::table::{INSTANCES, PEERS};
 
 use super::place::Place;
@@ -42,7 +42,7 @@ impl Peer {
 #[derive(Debug, Clone, Default)]
 pub struct World {
     peers: Vec<Peer>,
-    at: HashMap<u32, u32>,
+    at: PlHashMap<u32, u32>,
     /// Servers of the run whose place is not known: they can be missed by nobody.
     pub without_place: u64,
     /// Instances that ended in silence, in a run that tg did not run: they count as alive to the end.

@@ -16,6 +16,15 @@ const READING: usize = 320 << 20;
 /// The least limit of memory that leaves room for anything.
 pub(super) const LEAST: usize = READING + (64 << 20);
 
+/// When lookups are held against the truth of their run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scoring {
+    /// Wherever a part of the answer asks for scores.
+    Always,
+    /// Only where the condition or the keys of groups name a score.
+    Named,
+}
+
 /// What a user wrote.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -23,8 +32,10 @@ pub(crate) struct Wanted {
     pub(crate) filter: Option<String>,
     /// The keys of groups.
     pub(crate) group_by: Option<String>,
-    /// How many peers a lookup is to return, where that is said.
+    /// How many peers a lookup is to return, where that is said; else as many as a bucket of its run holds.
     pub(crate) k: Option<u32>,
+    /// Which lookups are scored.
+    pub(crate) scoring: Scoring,
     /// The rule of percentiles.
     pub(crate) percentile: Percentile,
     /// The bytes that there are for groups and values.
@@ -33,7 +44,14 @@ pub(crate) struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { filter: None, group_by: None, k: None, percentile: Percentile::default(), room: usize::MAX }
+        Self {
+            filter: None,
+            group_by: None,
+            k: None,
+            scoring: Scoring::Named,
+            percentile: Percentile::default(),
+            room: usize::MAX,
+        }
     }
 }
 
@@ -41,7 +59,8 @@ impl Wanted {
     pub(super) fn of(options: &StatsOptions) -> Self {
         let StatsOptions { filter, group_by, k, percentile, memory_limit, .. } = options;
         let room = memory_limit.map_or(usize::MAX, |limit| limit.saturating_sub(READING));
-        Self { filter: filter.clone(), group_by: group_by.clone(), k: *k, percentile: *percentile, room }
+        let (filter, group_by) = (filter.clone(), group_by.clone());
+        Self { filter, group_by, k: *k, scoring: Scoring::Always, percentile: *percentile, room }
     }
 }
 

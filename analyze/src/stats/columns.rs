@@ -9,6 +9,7 @@ use crate::datasets::Datasets;
 use crate::error::AnalyzeError;
 use crate::filter::Kind;
 use crate::frame;
+use crate::score::SCORES;
 
 /// What the rows of a part of the screen are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,6 @@ pub(super) enum Place<'a> {
 /// Columns of table `runs` that may be named. Its times are those of no row.
 const OF_RUNS: [&str; 10] =
     ["run_id", "plan", "case", "backend", "seed", "series_id", "repeat", "verdict", "instances", "groups"];
-/// Scores of lookups, which have no table.
-pub(super) const SCORES: [&str; 3] = ["recall_alive", "recall_all", "displacement_alive"];
 /// What stands before names of maps.
 const MAPS: [&str; 3] = ["params.", "tags.", "config."];
 

@@ -1,10 +1,11 @@
-//! What rows add up to, group by group, whatever their number: chunk by chunk, and again where values find no room.
+//! What rows add up to, group by group, whatever their number: piece by piece, and again where values find no room.
 
 use std::collections::HashSet;
 
 use polars::prelude::{ChunkedArray, Column, DataFrame, DataType, PolarsResult, UInt64Type};
+use rayon::prelude::*;
 
-use super::codes::Codes;
+use super::codes::{Codes, Rows};
 use super::key::Key;
 use super::percentile::Percentile;
 use super::ranks::{Pass, Search};
@@ -51,20 +52,111 @@ pub(super) struct Summed {
     pub(super) shares: Vec<Option<f64>>,
 }
 
-/// Tells of rows, chunk by chunk, as often as it is asked to: the same rows in the same order.
-pub(super) type Source<'a> = dyn FnMut(&mut dyn FnMut(&DataFrame) -> PolarsResult<()>) -> Result<(), AnalyzeError> + 'a;
+/// Makes parts of pieces of rows.
+pub(super) type Work<'a> = dyn Fn(&DataFrame) -> PolarsResult<Part> + Sync + 'a;
+/// Lets parts be made of all rows, piece by piece, maybe several at once, and tells of the parts in the order of the
+/// rows; as often as it is asked to, and always of the same rows in the same order.
+pub(super) type Source<'a> = dyn FnMut(&Work<'_>, &mut dyn FnMut(Part)) -> Result<(), AnalyzeError> + 'a;
 
 /// Adds up the rows of a source. Percentiles are exact: where the values find no room in so many bytes, the source is
 /// asked for again, until those of the ranks are found. Groups come in no particular order.
 pub(super) fn grouped(measures: &Measures, room: usize, source: &mut Source<'_>) -> Result<Vec<Group>, AnalyzeError> {
+    let work = |frame: &DataFrame| measures.part(frame);
     let mut sums = Sums::new(measures, room);
-    source(&mut |frame| sums.add(frame))?;
+    source(&work, &mut |part| sums.add(&part))?;
     sums.check()?;
     while let Some(pass) = sums.begin() {
-        source(&mut |frame| sums.search(frame, pass))?;
+        source(&work, &mut |part| sums.search(&part, pass))?;
         sums.end(pass);
     }
     Ok(sums.finish())
+}
+
+/// What the rows of one piece add up to. Whatever is added depends on nothing but the rows and their order, so that
+/// the parts of a table add up to the same, wherever it is cut.
+#[derive(Debug)]
+pub(super) struct Part {
+    rows: Rows,
+    /// By group of the piece.
+    n: Vec<u64>,
+    /// By measure, by group.
+    flags: Vec<Vec<u64>>,
+    totals: Vec<Vec<Option<u64>>>,
+    /// By group, different numbers, though one may come again.
+    distinct: Vec<Vec<u64>>,
+    values: Vec<Parted>,
+}
+
+/// The finite values of a column, those of one group after those of another.
+#[derive(Debug)]
+struct Parted {
+    /// Where the values of each group end.
+    ends: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Parted {
+    fn new(column: &Column, rows: &Rows) -> PolarsResult<Self> {
+        let column = column.strict_cast(&DataType::Float64)?;
+        let mut next = vec![0_usize; rows.len() + 1];
+        each_value(&column, |row, _| next[rows.places[row] as usize + 1] += 1)?;
+        for at in 1..next.len() {
+            next[at] += next[at - 1];
+        }
+        let mut values = vec![0.0; next[rows.len()]];
+        each_value(&column, |row, value| {
+            let next = &mut next[rows.places[row] as usize];
+            values[*next] = value;
+            *next += 1;
+        })?;
+        next.truncate(rows.len());
+        Ok(Self { ends: next, values })
+    }
+
+    fn of(&self, group: usize) -> &[f64] {
+        let from = group.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.values[from..self.ends[group]]
+    }
+}
+
+impl Measures {
+    /// Adds up the rows of a piece.
+    fn part(&self, frame: &DataFrame) -> PolarsResult<Part> {
+        let rows = Rows::of(frame, &self.by)?;
+        let groups = || rows.places.iter().map(|&place| place as usize);
+        let mut n = vec![0; rows.len()];
+        groups().for_each(|group| n[group] += 1);
+        let mut flags = Vec::with_capacity(self.flags.len());
+        for name in &self.flags {
+            let mut yes = vec![0; rows.len()];
+            for (group, flag) in groups().zip(frame.column(name)?.bool()?.iter()) {
+                yes[group] += u64::from(flag == Some(true));
+            }
+            flags.push(yes);
+        }
+        let mut totals = Vec::with_capacity(self.totals.len());
+        for name in &self.totals {
+            let mut sums = vec![None; rows.len()];
+            for (group, count) in groups().zip(whole(frame.column(name)?)?.iter()) {
+                if let Some(count) = count {
+                    *sums[group].get_or_insert(0) += count;
+                }
+            }
+            totals.push(sums);
+        }
+        let mut distinct: Vec<Vec<u64>> = vec![Vec::new(); rows.len()];
+        if let Some(name) = &self.distinct {
+            for (group, value) in groups().zip(whole(frame.column(name)?)?.iter()) {
+                // Rows of one instance stand together.
+                if let Some(value) = value.filter(|value| distinct[group].last() != Some(value)) {
+                    distinct[group].push(value);
+                }
+            }
+        }
+        let values = self.values.iter().map(|(name, _)| Parted::new(frame.column(name)?, &rows));
+        let values = values.collect::<PolarsResult<_>>()?;
+        Ok(Part { rows, n, flags, totals, distinct, values })
+    }
 }
 
 /// What the rows of a group add up to so far.
@@ -74,7 +166,6 @@ struct Sum {
     flags: Vec<u64>,
     totals: Vec<Option<u64>>,
     different: HashSet<u64>,
-    last: Option<u64>,
     values: Vec<Spread>,
     /// For each column of values, where they found no room.
     searches: Vec<Option<Search>>,
@@ -105,10 +196,9 @@ impl<'a> Sums<'a> {
         size_of::<Sum>() + lists + self.measures.values.len() * (size_of::<Spread>() + size_of::<Option<Search>>())
     }
 
-    fn add(&mut self, frame: &DataFrame) -> PolarsResult<()> {
-        let numbers = self.codes.of(frame)?;
-        let measures = self.measures;
-        let weight = self.weight();
+    fn add(&mut self, part: &Part) {
+        let numbers = self.codes.merge(&part.rows);
+        let (measures, weight) = (self.measures, self.weight());
         self.groups.resize_with(self.codes.len(), || {
             self.used += weight;
             Sum {
@@ -118,41 +208,23 @@ impl<'a> Sums<'a> {
                 ..Sum::default()
             }
         });
-        let at = |number: u32| number as usize;
-        for &number in &numbers {
-            self.groups[at(number)].n += 1;
-        }
-        for (of, name) in measures.flags.iter().enumerate() {
-            for (&number, flag) in numbers.iter().zip(frame.column(name)?.bool()?.iter()) {
-                self.groups[at(number)].flags[of] += u64::from(flag == Some(true));
+        for (of, number) in numbers.into_iter().enumerate() {
+            let group = &mut self.groups[number as usize];
+            group.n += part.n[of];
+            group.flags.iter_mut().zip(&part.flags).for_each(|(sum, flags)| *sum += flags[of]);
+            for (sum, totals) in group.totals.iter_mut().zip(&part.totals) {
+                *sum = if let Some(more) = totals[of] { Some(sum.unwrap_or(0) + more) } else { *sum };
             }
-        }
-        for (of, name) in measures.totals.iter().enumerate() {
-            for (&number, count) in numbers.iter().zip(whole(frame.column(name)?)?.iter()) {
-                if let Some(count) = count {
-                    *self.groups[at(number)].totals[of].get_or_insert(0) += count;
+            for &value in &part.distinct[of] {
+                self.used += usize::from(group.different.insert(value)) * OF_NUMBER;
+            }
+            for ((spread, parted), (_, shares)) in group.values.iter_mut().zip(&part.values).zip(&measures.values) {
+                let values = parted.of(of);
+                spread.add(values);
+                if self.keeps && !shares.is_empty() {
+                    self.used += spread.keep(values);
                 }
             }
-        }
-        if let Some(name) = &measures.distinct {
-            for (&number, value) in numbers.iter().zip(whole(frame.column(name)?)?.iter()) {
-                let group = &mut self.groups[at(number)];
-                // Rows of one instance stand together.
-                if value.is_some() && group.last != value {
-                    group.last = value;
-                    self.used += usize::from(group.different.insert(value.unwrap_or_default())) * OF_NUMBER;
-                }
-            }
-        }
-        for (of, (name, shares)) in measures.values.iter().enumerate() {
-            let keeps = self.keeps && !shares.is_empty();
-            each_value(frame.column(name)?, |row, value| {
-                let spread = &mut self.groups[at(numbers[row])].values[of];
-                spread.add(value);
-                if keeps {
-                    self.used += spread.keep(value);
-                }
-            })?;
         }
         if self.keeps && self.used > self.room {
             self.keeps = false;
@@ -161,7 +233,6 @@ impl<'a> Sums<'a> {
                 spread.values = Vec::new();
             }
         }
-        Ok(())
     }
 
     /// Refuses where the groups alone find no room.
@@ -194,17 +265,16 @@ impl<'a> Sums<'a> {
         Some(pass)
     }
 
-    fn search(&mut self, frame: &DataFrame, pass: Pass) -> PolarsResult<()> {
-        let numbers = self.codes.of(frame)?;
-        for (of, (name, _)) in self.measures.values.iter().enumerate() {
-            each_value(frame.column(name)?, |row, value| {
-                let search = self.groups.get_mut(numbers[row] as usize).and_then(|group| group.searches[of].as_mut());
+    fn search(&mut self, part: &Part, pass: Pass) {
+        for (of, number) in self.codes.merge(&part.rows).into_iter().enumerate() {
+            // Of rows that nobody told of before nothing is looked for.
+            let Some(group) = self.groups.get_mut(number as usize) else { continue };
+            for (search, parted) in group.searches.iter_mut().zip(&part.values) {
                 if let Some(search) = search {
-                    search.add(value, pass);
+                    parted.of(of).iter().for_each(|&value| search.add(value, pass));
                 }
-            })?;
+            }
         }
-        Ok(())
     }
 
     fn end(&mut self, pass: Pass) {
@@ -213,7 +283,8 @@ impl<'a> Sums<'a> {
 
     fn finish(self) -> Vec<Group> {
         let (measures, keeps) = (self.measures, self.keeps);
-        let group = |(number, sum): (u32, Sum)| {
+        let codes = self.codes;
+        let group = |(number, sum): (usize, Sum)| {
             let mut searches = sum.searches.into_iter();
             let summed = |(mut spread, (_, shares)): (Spread, &(String, Vec<f64>))| {
                 let search = searches.next().flatten();
@@ -228,7 +299,7 @@ impl<'a> Sums<'a> {
                 Summed { n: spread.n, mean: spread.mean(), sd: spread.sd(), min, max, shares }
             };
             Group {
-                keys: self.codes.keys(number),
+                keys: codes.keys(u32::try_from(number).unwrap_or(u32::MAX)),
                 n: sum.n,
                 flags: sum.flags,
                 totals: sum.totals,
@@ -236,7 +307,8 @@ impl<'a> Sums<'a> {
                 values: sum.values.into_iter().zip(&measures.values).map(summed).collect(),
             }
         };
-        (0..).zip(self.groups).map(group).collect()
+        // Percentiles are found group by group, several at once.
+        self.groups.into_par_iter().enumerate().map(group).collect()
     }
 }
 
@@ -244,10 +316,14 @@ fn whole(column: &Column) -> PolarsResult<ChunkedArray<UInt64Type>> {
     Ok(column.strict_cast(&DataType::UInt64)?.u64()?.clone())
 }
 
-/// Tells of every finite value of a column of numbers, with its row.
+/// Tells of every finite value of a column of floats, with its row.
 fn each_value(column: &Column, mut tell: impl FnMut(usize, f64)) -> PolarsResult<()> {
-    let values = column.strict_cast(&DataType::Float64)?;
-    for (row, value) in values.f64()?.iter().enumerate() {
+    let values = column.f64()?;
+    if let Ok(values) = values.cont_slice() {
+        values.iter().enumerate().filter(|(_, value)| value.is_finite()).for_each(|(row, &value)| tell(row, value));
+        return Ok(());
+    }
+    for (row, value) in values.iter().enumerate() {
         if let Some(value) = value.filter(|value| value.is_finite()) {
             tell(row, value);
         }
@@ -289,9 +365,10 @@ mod tests {
 
     fn sum(room: usize) -> (Result<Vec<Group>, AnalyzeError>, u32) {
         let (rows, mut passes) = (rows(), 0);
-        let found = grouped(&measures(), room, &mut |each| {
+        let found = grouped(&measures(), room, &mut |work, told| {
             passes += 1;
-            rows.iter().try_for_each(&mut *each).map_err(|error| AnalyzeError::Question(error.to_string()))
+            let told = rows.iter().try_for_each(|frame| work(frame).map(&mut *told));
+            told.map_err(|error| AnalyzeError::Question(error.to_string()))
         });
         (found, passes)
     }

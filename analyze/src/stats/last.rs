@@ -1,62 +1,72 @@
 //! The last records of aggregates, which instances write again and again.
 
-use polars::prelude::{
-    BooleanChunked, DataFrame, DataType, IdxCa, IdxSize, NewChunkedArray as _, PlHashMap, PolarsResult,
-};
+use polars::prelude::{DataFrame, DataType, IdxCa, IdxSize, NewChunkedArray as _, PlHashMap, PolarsResult};
 
-use super::codes::Codes;
+use super::codes::{Codes, Rows};
 use super::metrics::KEYS;
 
 /// A record's place: its time, its file and its line.
 type Moment = (i64, u64, u64);
 
+/// What tells series of instances apart.
+fn series() -> Vec<String> {
+    KEYS.into_iter().chain(["raw_name", "instance"]).map(str::to_owned).collect()
+}
+
+/// The place of each record of a frame.
+fn moments(frame: &DataFrame) -> PolarsResult<Vec<Moment>> {
+    let whole = |name: &str| frame.column(name)?.strict_cast(&DataType::UInt64);
+    let (files, lines) = (whole("file_id")?, whole("line")?);
+    let times = frame.column("ts")?.strict_cast(&DataType::Int64)?;
+    let rows = times.i64()?.iter().zip(files.u64()?.iter()).zip(lines.u64()?.iter());
+    let moment = |((ts, file), line): ((Option<i64>, Option<u64>), Option<u64>)| {
+        (ts.unwrap_or(i64::MIN), file.unwrap_or_default(), line.unwrap_or_default())
+    };
+    Ok(rows.map(moment).collect())
+}
+
+/// Of the records of a piece the last of each series, in the order in which they stand; most are not.
+pub(super) fn in_piece(frame: &DataFrame) -> PolarsResult<DataFrame> {
+    let rows = Rows::of(frame, &series())?;
+    let moments = moments(frame)?;
+    let mut last: Vec<IdxSize> = rows.firsts;
+    for ((row, &series), moment) in (0..).zip(&rows.places).zip(&moments) {
+        let last = &mut last[series as usize];
+        // Of records at one place the one that stands later.
+        if *moment >= moments[*last as usize] {
+            *last = row;
+        }
+    }
+    last.sort_unstable();
+    frame.take(&IdxCa::from_slice("".into(), &last))
+}
+
 /// The last record of each series of an instance so far: where it is among the frames that were kept.
 #[derive(Debug)]
 pub(super) struct Last {
     codes: Codes,
-    known: PlHashMap<(u32, u64), (Moment, usize, IdxSize)>,
+    known: PlHashMap<u32, (Moment, usize, IdxSize)>,
     kept: Vec<DataFrame>,
     rows: usize,
 }
 
 impl Last {
     pub(super) fn new() -> Self {
-        let names = KEYS.into_iter().chain(["raw_name"]).map(str::to_owned);
-        Self { codes: Codes::new(names), known: PlHashMap::default(), kept: Vec::new(), rows: 0 }
+        Self { codes: Codes::new(series()), known: PlHashMap::default(), kept: Vec::new(), rows: 0 }
     }
 
-    /// Adds the records that are no points.
-    pub(super) fn add(&mut self, frame: &DataFrame, is_point: &BooleanChunked) -> PolarsResult<()> {
-        let whole = |name: &str| frame.column(name)?.strict_cast(&DataType::UInt64);
-        let (instances, files, lines) = (whole("instance")?, whole("file_id")?, whole("line")?);
-        let times = frame.column("ts")?.strict_cast(&DataType::Int64)?;
+    /// Adds the records of a piece that are its last: one of each series.
+    pub(super) fn add(&mut self, frame: &DataFrame) -> PolarsResult<()> {
         let numbers = self.codes.of(frame)?;
-        // Of this frame the last of each series; most of its records are not.
-        let mut here: PlHashMap<(u32, u64), (Moment, usize)> = PlHashMap::default();
-        let moments = times.i64()?.iter().zip(files.u64()?.iter()).zip(lines.u64()?.iter());
-        let rows = numbers.into_iter().zip(instances.u64()?.iter()).zip(moments).zip(is_point.iter());
-        for (row, (((number, instance), ((ts, file), line)), is_point)) in rows.enumerate() {
-            if is_point == Some(true) {
-                continue;
-            }
-            let moment = (ts.unwrap_or(i64::MIN), file.unwrap_or_default(), line.unwrap_or_default());
-            let last = here.entry((number, instance.unwrap_or(u64::MAX))).or_insert((moment, row));
+        let (mut rows, mut place) = (Vec::new(), 0);
+        for ((row, number), moment) in (0..).zip(numbers).zip(moments(frame)?) {
             // Of records at one place the one that stands later.
-            if moment >= last.0 {
-                *last = (moment, row);
+            if self.known.get(&number).is_none_or(|(known, ..)| moment >= *known) {
+                self.known.insert(number, (moment, self.kept.len(), place));
+                rows.push(row);
+                place += 1;
             }
         }
-        let mut taken: Vec<((u32, u64), Moment, usize)> = here
-            .into_iter()
-            .filter(|(key, (moment, _))| self.known.get(key).is_none_or(|(known, ..)| moment >= known))
-            .map(|(key, (moment, row))| (key, moment, row))
-            .collect();
-        taken.sort_unstable_by_key(|&(_, _, row)| row);
-        let index = |row: usize| IdxSize::try_from(row).unwrap_or(IdxSize::MAX);
-        for (place, &(key, moment, _)) in taken.iter().enumerate() {
-            self.known.insert(key, (moment, self.kept.len(), index(place)));
-        }
-        let rows: Vec<IdxSize> = taken.iter().map(|&(_, _, row)| index(row)).collect();
         self.rows += rows.len();
         if !rows.is_empty() {
             self.kept.push(frame.take(&IdxCa::from_slice("".into(), &rows))?);
@@ -70,7 +80,7 @@ impl Last {
 
     /// Keeps the last records alone.
     fn shrink(&mut self) -> PolarsResult<()> {
-        let mut rows: Vec<Vec<((u32, u64), IdxSize)>> = vec![Vec::new(); self.kept.len()];
+        let mut rows: Vec<Vec<(u32, IdxSize)>> = vec![Vec::new(); self.kept.len()];
         for (&key, &(_, frame, row)) in &self.known {
             rows[frame].push((key, row));
         }
@@ -133,7 +143,8 @@ mod tests {
                 "dir" => vec![0_i8; rows.len()],
             )
             .unwrap();
-            last.add(&frame, &frame.column("type").unwrap().str().unwrap().equal("point")).unwrap();
+            let others = frame.column("type").unwrap().str().unwrap().not_equal("point");
+            last.add(&in_piece(&frame.filter(&others).unwrap()).unwrap()).unwrap();
         }
         let found = last.finish().unwrap().unwrap();
         let values: Vec<f64> = frame::floats(&found, "value").unwrap().into_iter().flatten().collect();

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use polars::prelude::{Expr, IntoLazy as _, LazyFrame, NULL, col, len, lit, when};
 use tg_model::table::{HOST, LINKS, QUERIES, RESOURCES, Table as Stored};
 
-use super::grouped::{Group, Measures, grouped};
+use super::grouped::{Group, Measures};
 use super::key::Key;
 use super::operations;
 use super::screen::Screen;
@@ -237,9 +237,7 @@ fn kinds(screen: &Screen<'_>) -> Result<Vec<Kind>, AnalyzeError> {
         rule: screen.percentile,
         ..Measures::default()
     };
-    let add = |measures: &Measures| {
-        grouped(measures, screen.room, &mut |told| operations::each(screen, &columns, &made, told))
-    };
+    let add = |measures: &Measures| operations::sums(screen, measures, &columns, &made);
     let kind = |group: &Group| {
         let Key::Text(op) = &group.keys[0] else { return None };
         let (known, starved) = (group.flags[0], group.flags[1]);

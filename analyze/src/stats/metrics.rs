@@ -7,13 +7,13 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use polars::prelude::{BooleanChunked, ChunkCompareEq as _, DataFrame, IntoLazy as _, PolarsResult};
+use polars::prelude::{ChunkCompareEq as _, DataFrame, IntoLazy as _, PolarsResult};
 use tg_model::table::METRICS;
 
 use super::columns::{Rows, physical};
 use super::grouped::{Group, Measures, grouped};
 use super::key::{Key, Named, with_keys};
-use super::last::Last;
+use super::last::{self, Last};
 use super::overview::{Detail, StatsOptions};
 use super::screen::Screen;
 use crate::error::AnalyzeError;
@@ -88,25 +88,46 @@ pub(super) fn by(screen: &Screen<'_>) -> Vec<usize> {
     screen.by(Rows::Metrics, &KEYS)
 }
 
-/// Tells of all records, piece by piece, with the named columns of their own, and which of them are points.
-fn each(
-    screen: &Screen<'_>,
-    each: &mut dyn FnMut(&DataFrame, &BooleanChunked) -> PolarsResult<()>,
-) -> Result<(), AnalyzeError> {
-    let always = ["instance", "value", "ts", "file_id", "line", "raw_name"];
-    let columns: BTreeSet<&str> = KEYS.into_iter().chain(always).chain(screen.stored(Rows::Metrics)).collect();
-    let columns: Vec<&str> = columns.into_iter().collect();
-    screen.datasets.each_chunk(&METRICS, &columns, &mut |frame| {
-        let frame = frame.lazy().with_columns(screen.own(Rows::Metrics)).collect()?;
-        let is_point = frame.column("type")?.str()?.equal("point");
-        each(&frame, &is_point)
-    })
+/// What tells which record of an aggregate is the last, and nothing else.
+const MOMENT: [&str; 4] = ["ts", "file_id", "line", "raw_name"];
+
+/// What is taken of a piece of the table.
+struct Piece<T> {
+    /// The instances that wrote something.
+    writers: Vec<u64>,
+    /// Of each series of an aggregate the last record in this piece.
+    last: Option<DataFrame>,
+    /// What was made of the points that are meant.
+    points: T,
 }
 
-/// The points of a piece that are meant.
-fn points(screen: &Screen<'_>, frame: &DataFrame, is_point: &BooleanChunked) -> PolarsResult<DataFrame> {
-    let points = if is_point.all() { frame.clone() } else { frame.filter(is_point)? };
-    screen.choose(Rows::Metrics, points.lazy()).collect()
+/// Tells of all records, piece by piece, and of what `work` made of the points that are meant.
+fn each<T: Send>(
+    screen: &Screen<'_>,
+    work: &(dyn Fn(&DataFrame) -> PolarsResult<T> + Sync),
+    told: &mut dyn FnMut(Piece<T>) -> PolarsResult<()>,
+) -> Result<(), AnalyzeError> {
+    let always = ["instance", "value"].into_iter().chain(MOMENT);
+    let columns: BTreeSet<&str> = KEYS.into_iter().chain(always).chain(screen.stored(Rows::Metrics)).collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    let work = |frame: DataFrame| {
+        let mut writers: Vec<u64> = Vec::new();
+        for instance in frame.column("instance")?.u64()?.iter().flatten() {
+            if writers.last() != Some(&instance) {
+                writers.push(instance);
+            }
+        }
+        let own = screen.own(Rows::Metrics);
+        let frame = if own.is_empty() { frame } else { frame.lazy().with_columns(own).collect()? };
+        let kind = frame.column("type")?.str()?;
+        let (is_point, is_other) = (kind.equal_missing("point"), kind.not_equal_missing("point"));
+        let last = if is_other.any() { Some(last::in_piece(&frame.filter(&is_other)?)?) } else { None };
+        let points = frame.drop_many(MOMENT);
+        let points = if last.is_none() { points } else { points.filter(&is_point)? };
+        let points = work(&screen.choose(Rows::Metrics, points.lazy()).collect()?)?;
+        Ok(Piece { writers, last, points })
+    };
+    screen.datasets.each_chunk(&METRICS, &columns, &work, told)
 }
 
 /// Tells of the records that are meant and count: every point, and of an aggregate the last of each series.
@@ -115,9 +136,9 @@ pub(super) fn each_that_counts(
     told: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
 ) -> Result<(), AnalyzeError> {
     let mut last = Last::new();
-    each(screen, &mut |frame, is_point| {
-        last.add(frame, is_point)?;
-        told(&points(screen, frame, is_point)?)
+    each(screen, &|points| Ok(points.clone()), &mut |piece| {
+        piece.last.iter().try_for_each(|some| last.add(some))?;
+        told(&piece.points)
     })?;
     let rest = || match last.finish()? {
         Some(last) => told(&screen.choose(Rows::Metrics, last.lazy()).collect()?),
@@ -147,19 +168,14 @@ pub(super) fn read(screen: &Screen<'_>) -> Result<Found, AnalyzeError> {
         ..Measures::default()
     };
     let (mut last, mut is_first) = (Last::new(), true);
-    let mut groups = grouped(&measures, screen.room, &mut |told| {
-        each(screen, &mut |frame, is_point| {
+    let mut groups = grouped(&measures, screen.room, &mut |work, told| {
+        each(screen, work, &mut |piece| {
             if is_first {
-                let mut writer = None;
-                for instance in frame.column("instance")?.u64()?.iter().flatten() {
-                    if writer != Some(instance) {
-                        writer = Some(instance);
-                        found.writers.insert(instance);
-                    }
-                }
-                last.add(frame, is_point)?;
+                found.writers.extend(piece.writers);
+                piece.last.iter().try_for_each(|some| last.add(some))?;
             }
-            told(&points(screen, frame, is_point)?)
+            told(piece.points);
+            Ok(())
         })?;
         is_first = false;
         Ok(())
@@ -167,7 +183,7 @@ pub(super) fn read(screen: &Screen<'_>) -> Result<Found, AnalyzeError> {
     let unreadable = |source| screen.datasets.unreadable(&METRICS, source);
     if let Some(last) = last.finish().map_err(unreadable)? {
         let chosen = screen.choose(Rows::Metrics, last.lazy()).collect().map_err(unreadable)?;
-        groups.extend(grouped(&measures, screen.room, &mut |told| told(&chosen).map_err(unreadable))?);
+        groups.extend(grouped(&measures, screen.room, &mut |work, told| work(&chosen).map(told).map_err(unreadable))?);
     }
     found.series = groups.into_iter().map(|group| series(group, &positions)).collect();
     found.series.sort_by(order);
@@ -291,7 +307,7 @@ pub(super) fn table(found: &Found, screen: &Screen<'_>, options: &StatsOptions, 
     } else if matching.is_empty() {
         "no metric of this name; without --metric all are shown".to_owned()
     } else {
-        "only diagnostics were written; --all shows them".to_owned()
+        "only diagnostics were written; --all-metrics shows them".to_owned()
     };
     table.rows = shown.iter().map(|series| row(series, &by, &found.sizes)).collect();
     if shown.iter().any(|series| series.kind != "point") {
@@ -302,7 +318,10 @@ pub(super) fn table(found: &Found, screen: &Screen<'_>, options: &StatsOptions, 
     }
     if !left_out.is_empty() {
         let things = if left_out.len() == 1 { "measure" } else { "measures" };
-        report.note(Tone::Dim, format!("--all shows {} more {things} (diagnostics and the like)", left_out.len()));
+        report.note(
+            Tone::Dim,
+            format!("--all-metrics shows {} more {things} (diagnostics and the like)", left_out.len()),
+        );
     }
     table
 }

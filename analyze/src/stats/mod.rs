@@ -19,7 +19,7 @@ mod spread;
 mod taken;
 mod trouble;
 
-pub(crate) use asked::Wanted;
+pub(crate) use asked::{Scoring, Wanted};
 pub(crate) use codes::Codes;
 pub(crate) use key::Key;
 pub(crate) use metrics::KEYS;

@@ -8,37 +8,59 @@ use std::collections::BTreeSet;
 use polars::prelude::{ChunkCompareEq as _, DataFrame, Expr, IntoLazy as _, NULL, PolarsResult, col, lit, when};
 use tg_model::table::QUERIES;
 
-use super::columns::{Rows, SCORES, physical};
+use super::columns::{Rows, physical};
 use super::grouped::{Group, Measures, grouped};
 use super::key::{Key, Named, with_keys};
 use super::screen::Screen;
 use crate::compare::student::wilson;
 use crate::error::AnalyzeError;
 use crate::report::{Cell, Column, Table, Tone, Unit};
+use crate::score::{SCORES, Scorer};
 
 const TIMES: [&str; 3] = ["duration_ns", "first_result_ns", "last_result_ns"];
 const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 const EFFORTS: [&str; 4] = ["total_hops", "hops_for_closest", "requests", "dials"];
 
 /// The columns that such a question reads: these, and those that names and scores need.
-fn stored<'a>(screen: &Screen<'_>, columns: &[&'a str]) -> Vec<&'a str> {
-    let mut all: BTreeSet<&str> = columns.iter().copied().chain(["instance", "query_id"]).collect();
+fn stored<'a>(screen: &Screen<'_>, columns: &[&'a str], is_scored: bool) -> Vec<&'a str> {
+    let plain = columns.iter().copied().filter(|column| !SCORES.contains(column));
+    let mut all: BTreeSet<&str> = plain.chain(["instance", "query_id"]).collect();
     all.extend(screen.stored(Rows::Operations));
+    all.extend(Scorer::COLUMNS.into_iter().filter(|_| is_scored));
     all.into_iter().collect()
 }
 
-/// Tells of the operations that are meant, piece by piece: these columns of them, the columns that are named, and the
-/// scores where there are any; `made` are made of these.
-pub(super) fn each(
+/// Tells of the operations that are meant, piece by piece: these columns of them, scores among them, and the columns
+/// that are named; `made` are made of these.
+pub(super) fn each<T: Send>(
     screen: &Screen<'_>,
     columns: &[&str],
     made: &[Expr],
-    each: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
+    work: &(dyn Fn(&DataFrame) -> PolarsResult<T> + Sync),
+    told: &mut dyn FnMut(T) -> PolarsResult<()>,
 ) -> Result<(), AnalyzeError> {
-    screen.datasets.each_chunk(&QUERIES, &stored(screen, columns), &mut |frame| {
+    let is_scored = screen.names_scores() || columns.iter().any(|column| SCORES.contains(column));
+    let work = |frame: DataFrame| {
         let own = frame.lazy().with_columns(screen.own(Rows::Operations)).collect()?;
-        let rows = screen.choose(Rows::Operations, screen.with_scores(own)?);
-        each(&rows.with_columns(made).collect()?)
+        let own = if is_scored { screen.with_scores(own)? } else { own };
+        let rows = screen.choose(Rows::Operations, own.lazy());
+        work(&rows.with_columns(made).collect()?)
+    };
+    screen.datasets.each_chunk(&QUERIES, &stored(screen, columns, is_scored), &work, told)
+}
+
+/// Adds up the operations that are meant, as [`each`] tells of them.
+pub(super) fn sums(
+    screen: &Screen<'_>,
+    measures: &Measures,
+    columns: &[&str],
+    made: &[Expr],
+) -> Result<Vec<Group>, AnalyzeError> {
+    grouped(measures, screen.room, &mut |work, told| {
+        each(screen, columns, made, work, &mut |part| {
+            told(part);
+            Ok(())
+        })
     })
 }
 
@@ -46,18 +68,23 @@ pub(super) fn each(
 /// recorded operations.
 ///
 /// Percentiles are exact, by the rule given, over the operations that have a time which is not negative; those of
-/// several runs are pooled. With `k`, lookups are scored against the true state of their run, and the means of recall
-/// and displacement are theirs.
+/// several runs are pooled. Lookups are scored against the true state of their run where that is known, and the means of
+/// recall and displacement are of those that have a score.
 pub(super) fn table(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeError> {
     if !screen.datasets.has(&QUERIES)? {
         return Ok(None);
     }
-    let columns: Vec<&str> = ["op", "status", "dial_failures"].into_iter().chain(TIMES).chain(EFFORTS).collect();
+    let mut columns: Vec<&str> = ["op", "status", "dial_failures"].into_iter().chain(TIMES).chain(EFFORTS).collect();
+    let ks = screen.ks();
+    if !ks.is_empty() {
+        columns.extend(SCORES);
+    }
     let by = screen.by(Rows::Operations, &["op"]);
     let by = screen.named(&by);
     let measures = measures(screen, &by);
-    let groups = grouped(&measures, screen.room, &mut |told| each(screen, &columns, &made(), told))?;
-    let mut table = Table::new("operations", "Operations", self::columns(&by, screen.scores.is_some()));
+    let groups = sums(screen, &measures, &columns, &made())?;
+    let ks: Vec<u32> = ks.into_iter().filter(|_| groups.iter().any(|group| scored(group) > 0)).collect();
+    let mut table = Table::new("operations", "Operations", self::columns(&by, &ks));
     let empty = if screen.is_filtered() { "no operation is as was asked" } else { "the table of operations is empty" };
     empty.clone_into(&mut table.empty);
     let mut groups: Vec<Group> = groups;
@@ -97,10 +124,15 @@ fn row(group: &Group, by: &[&Named]) -> Vec<Cell> {
     };
     row.push(failed.into());
     row.push(number(share, Unit::Ratio));
-    row.push(Cell::Count(group.flags.get(3).copied().unwrap_or(0)));
+    row.push(Cell::Count(scored(group)));
     let score = |of: usize| scores.get(of).and_then(|score| score.mean);
     row.extend([number(score(0), Unit::Ratio), number(score(1), Unit::Ratio), number(score(2), Unit::None)]);
     row
+}
+
+/// How many lookups of a group have a score.
+fn scored(group: &Group) -> u64 {
+    group.flags.get(3).copied().unwrap_or(0)
 }
 
 /// Columns that are made for what is added up: times that can be, and what an operation counts as.
@@ -131,14 +163,20 @@ fn measures(screen: &Screen<'_>, by: &[&Named]) -> Measures {
         rule: screen.percentile,
     };
     measures.values.extend(EFFORTS.map(|effort| (effort.to_owned(), vec![0.95])));
-    if screen.scores.is_some() {
+    if !screen.ks().is_empty() {
         measures.flags.push("scored".to_owned());
         measures.values.extend(SCORES.map(|score| (score.to_owned(), Vec::new())));
     }
     measures
 }
 
-fn columns(by: &[&Named], is_scored: bool) -> Vec<Column> {
+/// With the sizes of results that lookups were held against, where any was.
+fn columns(by: &[&Named], ks: &[u32]) -> Vec<Column> {
+    let is_scored = !ks.is_empty();
+    let at = match ks {
+        [k] => k.to_string(),
+        [] | [_, ..] => "k".to_owned(),
+    };
     // A recall of 0 is worth seeing.
     let score = if is_scored { Column::new } else { Column::when_used };
     let mut columns = vec![
@@ -170,8 +208,8 @@ fn columns(by: &[&Named], is_scored: bool) -> Vec<Column> {
         Column::hidden("dial_failures"),
         Column::when_used("dial_failures_ratio", "failed dials"),
         Column::hidden("scored"),
-        score("recall_alive_ratio", "recall"),
-        Column::hidden("recall_all_ratio"),
+        score("recall_alive_ratio", &format!("recall@{at} alive")),
+        score("recall_all_ratio", &format!("recall@{at} all")),
         score("displacement_alive", "rank off"),
     ]);
     let mut columns = with_keys(by, &columns);
@@ -203,9 +241,13 @@ pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeErro
         ..Measures::default()
     };
     let columns: Vec<&str> = KEYS.into_iter().chain(["duration_ns"]).collect();
-    let mut groups = grouped(&measures, screen.room, &mut |told| {
-        each(screen, &columns, &[col("duration_ns").is_null().alias("has no time")], &mut |frame| {
-            told(&frame.filter(frame.column("status")?.str()?.not_equal("done").as_ref())?)
+    let made = [col("duration_ns").is_null().alias("has no time")];
+    let mut groups = grouped(&measures, screen.room, &mut |work, told| {
+        let failed =
+            |frame: &DataFrame| work(&frame.filter(frame.column("status")?.str()?.not_equal("done").as_ref())?);
+        each(screen, &columns, &made, &failed, &mut |part| {
+            told(part);
+            Ok(())
         })
     })?;
     // The most frequent first, then by what they are.
@@ -246,8 +288,9 @@ pub(super) fn failures(screen: &Screen<'_>) -> Result<Option<Table>, AnalyzeErro
 /// The numbers of the operations that are meant, ascending.
 pub(super) fn numbers(screen: &Screen<'_>) -> Result<Vec<u64>, AnalyzeError> {
     let mut numbers = Vec::new();
-    each(screen, &[], &[], &mut |frame| {
-        numbers.extend(frame.column("query_id")?.u64()?.iter().flatten());
+    let work = |frame: &DataFrame| Ok(frame.column("query_id")?.u64()?.iter().flatten().collect::<Vec<_>>());
+    each(screen, &[], &[], &work, &mut |some| {
+        numbers.extend(some);
         Ok(())
     })?;
     numbers.sort_unstable();

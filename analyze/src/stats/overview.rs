@@ -23,7 +23,7 @@ pub struct StatsOptions {
     pub metrics: Vec<String>,
     /// How much of the metrics.
     pub detail: Detail,
-    /// How many peers a lookup is to return, for its recall; nothing leaves lookups unscored, unless scores are named.
+    /// How many peers a lookup is to return, for its recall; else as many as a bucket of its run holds.
     pub k: Option<u32>,
     /// The rule of percentiles.
     pub percentile: Percentile,

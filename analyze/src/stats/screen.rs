@@ -1,15 +1,16 @@
 //! What the screen is about: the runs, the instances that are meant, a condition, and by what rows are grouped.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use polars::prelude::{
-    Column, DataFrame, DataType, Expr, IntoLazy as _, JoinArgs, JoinType, LazyFrame, PolarsResult, UnionArgs, col,
-    concat, concat_str, lit,
+    Column, DataFrame, DataType, Expr, Field, IdxCa, IdxSize, IntoLazy as _, JoinArgs, JoinType, LazyFrame,
+    NewChunkedArray as _, PlHashMap, PolarsResult, UnionArgs, col, concat, concat_str, lit,
 };
 use tg_model::table::{INSTANCES, METRICS, QUERIES, RUNS, Table};
 
-use super::asked::{Asked, Wanted};
-use super::columns::{Place, Rows, SCORES, physical, value};
+use super::asked::{Asked, Scoring, Wanted};
+use super::columns::{Place, Rows, physical, value};
 use super::key::{Key, Named, keys};
 use super::percentile::Percentile;
 use crate::dataset::Dataset;
@@ -19,7 +20,7 @@ use crate::filter::Kind;
 use crate::frame;
 use crate::report;
 use crate::run::Instance;
-use crate::score::Scored;
+use crate::score::{SCORES, Scorer, score_columns};
 
 /// An instance of one of the runs.
 #[derive(Debug)]
@@ -62,10 +63,12 @@ pub(super) struct Screen<'a> {
     pub(super) room: usize,
     /// Every instance, chosen or not.
     pub(super) everyone: Vec<Member>,
-    /// Scores by number of operation, where they are asked for.
-    pub(super) scores: Option<DataFrame>,
+    /// What scores the lookups of each run; nothing where no score is asked for, or no run knows the truth.
+    scorers: Vec<Option<Scorer<'a>>>,
     asked: Asked,
     instances: DataFrame,
+    /// Where each instance stands in that frame.
+    places: Arc<PlHashMap<u64, IdxSize>>,
     runs: DataFrame,
 }
 
@@ -79,17 +82,21 @@ impl<'a> Screen<'a> {
             percentile: wanted.percentile,
             room: wanted.room,
             everyone: Vec::new(),
-            scores: None,
+            scorers: Vec::new(),
             asked,
             instances: DataFrame::default(),
+            places: Arc::default(),
             runs: DataFrame::default(),
         };
         screen.runs = screen.read_runs()?;
         screen.instances = screen.read_instances()?;
+        let numbers = frame::counts(&screen.instances, "instance");
+        let numbers = numbers.map_err(|source| screen.datasets.unreadable(&INSTANCES, source))?;
+        screen.places = Arc::new(numbers.into_iter().zip(0..).filter_map(|(number, at)| Some((number?, at))).collect());
         screen.everyone = screen.read_members()?;
-        let scored = screen.asked.named.iter().any(|named| SCORES.contains(&named.name.as_str()));
-        if wanted.k.is_some() || scored {
-            screen.scores = Some(screen.read_scores(wanted.k)?);
+        if rows.contains(&Rows::Operations) && (wanted.scoring == Scoring::Always || screen.names_scores()) {
+            let scorers = all.iter().map(|dataset| Scorer::read(dataset, wanted.k));
+            screen.scorers = scorers.collect::<Result<_, _>>()?;
         }
         Ok(screen)
     }
@@ -208,11 +215,11 @@ impl<'a> Screen<'a> {
             let is_it = |named: &&Named| rows.place(&named.name).is_some_and(is);
             self.asked.named.iter().filter(is_it).map(|named| col(physical(&named.name))).collect()
         };
-        let mut wanted = names(is_of_instance);
-        if !wanted.is_empty() {
-            wanted.push(col("instance"));
-            let known = self.instances.clone().lazy().select(wanted);
-            frame = frame.join(known, [col("instance")], [col("instance")], left());
+        let is_known = |named: &&Named| rows.place(&named.name).is_some_and(is_of_instance);
+        let known = self.asked.named.iter().filter(is_known).map(|named| self.of_instance(physical(&named.name)));
+        let known: Vec<Expr> = known.collect();
+        if !known.is_empty() {
+            frame = frame.with_columns(known);
         }
         if self.asked.named.iter().any(|named| rows.place(&named.name) == Some(Place::Instance("instance"))) {
             // An instance that no dataset knows has a number and no name.
@@ -228,6 +235,26 @@ impl<'a> Screen<'a> {
             frame = frame.with_column(run).join(known, [col("run")], [col("run")], left());
         }
         frame
+    }
+
+    /// A column of the frame of instances for the instance of each row; absent where nobody knows the instance. Rows of
+    /// one instance stand together, so that this costs far less than joining the frames.
+    fn of_instance(&self, name: String) -> Expr {
+        let (instances, places, alias) = (self.instances.clone(), Arc::clone(&self.places), name.clone());
+        let kind = self.instances.column(&name).map(|column| column.dtype().clone());
+        let gather = move |numbers: Column| {
+            let mut last = (None, None);
+            let place = |number: Option<u64>| {
+                if last.0 != number {
+                    last = (number, number.and_then(|number| places.get(&number).copied()));
+                }
+                last.1
+            };
+            let places = IdxCa::from_iter_options("".into(), numbers.u64()?.iter().map(place));
+            instances.column(&name)?.take(&places)
+        };
+        let kind = kind.unwrap_or(DataType::Null);
+        col("instance").map(gather, move |_, field| Ok(Field::new(field.name().clone(), kind.clone()))).alias(alias)
     }
 
     /// The condition on such rows; nothing if there is none, or they lack what it names.
@@ -334,60 +361,36 @@ impl<'a> Screen<'a> {
         Ok(members)
     }
 
-    /// The scores of the lookups that have one.
-    fn read_scores(&self, k: Option<u32>) -> Result<DataFrame, AnalyzeError> {
-        let mut queries = Vec::new();
-        let mut values: [Vec<Option<f64>>; SCORES.len()] = Default::default();
-        for (run, (dataset, _)) in self.datasets.each().enumerate() {
-            let k = k.map_or_else(|| dataset.bucket_size(), Ok)?;
-            for lookup in Scored::read(dataset, k)?.lookups {
-                let Some(score) = lookup.score else { continue };
-                queries.push(Datasets::number(run, lookup.query));
-                let found = [score.recall_alive, score.recall_all, score.displacement_alive];
-                values.iter_mut().zip(found).for_each(|(values, value)| values.push(value));
-            }
-        }
-        let n = queries.len();
-        let scores = SCORES.into_iter().zip(values).map(|(name, values)| Column::new(name.into(), values));
-        let ends = [Column::new("query_id".into(), queries), Column::new("scored".into(), vec![true; n])];
-        DataFrame::new(n, ends.into_iter().chain(scores).collect())
-            .map_err(|source| self.datasets.unreadable(&QUERIES, source))
+    /// Whether the condition or a key of groups is a score.
+    pub(super) fn names_scores(&self) -> bool {
+        self.asked.named.iter().any(|named| SCORES.contains(&named.name.as_str()))
     }
 
-    /// Adds the scores of lookups, and to those that are named the names under which they are looked for.
-    pub(super) fn with_scores(&self, frame: DataFrame) -> PolarsResult<LazyFrame> {
-        let Some(scores) = &self.scores else { return Ok(frame.lazy()) };
-        let named = self.asked.named.iter().filter_map(|named| match Rows::Operations.place(&named.name)? {
-            Place::Score(name) => Some(col(name).alias(physical(&named.name))),
-            Place::Own(_) | Place::Tag(_) | Place::Instance(_) | Place::Param(_) | Place::Run(_) | Place::Config(_) => {
-                None
-            }
-        });
-        let named: Vec<Expr> = named.collect();
-        // Of the scores, which are in the order of their lookups, those of these.
-        let numbers = frame.column("query_id")?.u64()?;
-        let each = || numbers.iter().flatten();
-        let (low, high) = (each().min().unwrap_or(0), each().max().unwrap_or(0));
-        let scores = between(scores, low, high)?;
-        let key = [col("query_id")];
-        Ok(frame.lazy().join(scores.lazy(), key.clone(), key, JoinArgs::new(JoinType::Left)).with_columns(named))
+    /// How many peers lookups are to return, in the order of the numbers, by the runs that know the truth.
+    pub(super) fn ks(&self) -> BTreeSet<u32> {
+        self.scorers.iter().flatten().map(Scorer::k).collect()
     }
-}
 
-/// The rows of a frame from one number of an operation to another; they are in that order.
-fn between(frame: &DataFrame, low: u64, high: u64) -> PolarsResult<DataFrame> {
-    let numbers = frame.column("query_id")?.u64()?;
-    let below = |limit: u64, or_at: bool| {
-        let (mut from, mut until) = (0, numbers.len());
-        while from < until {
-            let at = from + (until - from) / 2;
-            let is_below = numbers.get(at).is_none_or(|number| number < limit || (or_at && number == limit));
-            if is_below { from = at + 1 } else { until = at }
+    /// Adds the scores of lookups of one run, and to those that are named the names under which they are looked for.
+    /// Where the run does not know the truth, none has a score.
+    pub(super) fn with_scores(&self, mut frame: DataFrame) -> PolarsResult<DataFrame> {
+        let first = frame.column("query_id")?.strict_cast(&DataType::UInt64)?.u64()?.iter().flatten().next();
+        let run = first.map_or(0, |number| Datasets::place(number).0);
+        let scores = match self.scorers.get(run) {
+            Some(Some(scorer)) => scorer.scores(&frame, |number| Datasets::place(number).1)?,
+            Some(None) | None => vec![None; frame.height()],
+        };
+        for column in score_columns(&scores) {
+            frame.with_column(column)?;
         }
-        from
-    };
-    let (from, until) = (below(low, false), below(high, true));
-    Ok(frame.slice(i64::try_from(from).unwrap_or(i64::MAX), until.saturating_sub(from)))
+        for named in &self.asked.named {
+            if let Some(Place::Score(name)) = Rows::Operations.place(&named.name) {
+                let column = frame.column(name)?.clone().with_name(physical(&named.name).into());
+                frame.with_column(column)?;
+            }
+        }
+        Ok(frame)
+    }
 }
 
 fn is_of_instance(place: Place<'_>) -> bool {

@@ -22,26 +22,32 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Adds a value, which is finite; it is not kept.
-    pub(super) fn add(&mut self, value: f64) {
-        self.n += 1;
-        let sum = self.sum + value;
-        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
-        let off = value - self.running;
-        self.running += off / self.n as f64;
-        self.squares += off * (value - self.running);
-        self.range = Some(self.range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+    /// Adds values, which are finite, one by one; they are not kept.
+    pub(super) fn add(&mut self, values: &[f64]) {
+        let Some(&first) = values.first() else { return };
+        let (mut min, mut max) = self.range.unwrap_or((first, first));
+        for &value in values {
+            self.n += 1;
+            let sum = self.sum + value;
+            self.lost +=
+                if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+            self.sum = sum;
+            let off = value - self.running;
+            self.running += off / self.n as f64;
+            self.squares += off * (value - self.running);
+            (min, max) = (min.min(value), max.max(value));
+        }
+        self.range = Some((min, max));
     }
 
-    /// Keeps a value; gives the bytes by which what is kept grew.
-    pub(super) fn keep(&mut self, value: f64) -> usize {
+    /// Keeps values; gives the bytes by which what is kept grew.
+    pub(super) fn keep(&mut self, values: &[f64]) -> usize {
         let before = self.values.capacity();
-        if self.values.len() == before {
+        if before - self.values.len() < values.len() {
             // A quarter at a time: what lies idle is bounded as well.
-            self.values.reserve_exact((before / 4).max(16));
+            self.values.reserve_exact(values.len().max(before / 4).max(16));
         }
-        self.values.push(value);
+        self.values.extend_from_slice(values);
         (self.values.capacity() - before) * size_of::<f64>()
     }
 
@@ -56,14 +62,23 @@ impl Spread {
     }
 
     /// The percentiles at these shares, of the values that were kept.
+    ///
+    /// Ascending shares are found fastest: what is below a rank is not looked at again for one above it.
     pub(super) fn percentiles(&mut self, rule: Percentile, shares: &[f64]) -> Vec<Option<f64>> {
-        let values = self.values.as_mut_slice();
+        let (values, n) = (self.values.as_mut_slice(), self.n);
+        // All values before `from` are at most as large as those from there on.
+        let mut from = 0;
         let mut at = |rank: u64| {
             let rank = usize::try_from(rank).ok()?;
-            Some(*values.select_nth_unstable_by(rank, f64::total_cmp).1)
+            if rank < from {
+                from = 0;
+            }
+            let found = *values.get_mut(from..)?.select_nth_unstable_by(rank - from, f64::total_cmp).1;
+            from = rank;
+            Some(found)
         };
         let mut percentile = |share: &f64| {
-            let place = rule.place(*share, self.n)?;
+            let place = rule.place(*share, n)?;
             Some(place.between(at(place.low)?, at(place.high)?))
         };
         shares.iter().map(&mut percentile).collect()
@@ -76,9 +91,9 @@ mod tests {
 
     fn spread(values: &[f64]) -> Spread {
         let mut spread = Spread::default();
-        for &value in values {
-            spread.add(value);
-            spread.keep(value);
+        for values in values.chunks(3) {
+            spread.add(values);
+            spread.keep(values);
         }
         spread
     }

@@ -52,14 +52,14 @@ impl<'a> Taken<'a> {
         Some(format!("left out: {what}, which have {}", names.join(" and ")))
     }
 
-    /// Tells of the operations that are taken, piece by piece: these columns, `instance` and `query_id` as they are among
-    /// those of the run.
+    /// Tells of the operations that are taken, piece by piece: these columns, scores among them, `instance` and
+    /// `query_id` as they are among those of the run.
     pub(crate) fn operations(
         &self,
         columns: &[&str],
         each: &mut dyn FnMut(&DataFrame) -> PolarsResult<()>,
     ) -> Result<(), AnalyzeError> {
-        operations::each(&self.screen, columns, &[], each)
+        operations::each(&self.screen, columns, &[], &|frame| Ok(frame.clone()), &mut |frame| each(&frame))
     }
 
     /// Tells of the records of metrics that are taken and count.
@@ -67,9 +67,14 @@ impl<'a> Taken<'a> {
         metrics::each_that_counts(&self.screen, each)
     }
 
-    /// Of each lookup that has a score: `query_id`, and the scores; nothing where these are neither asked for nor named.
-    pub(crate) fn scores(&self) -> Option<&DataFrame> {
-        self.screen.scores.as_ref()
+    /// Whether the run knows the truth that lookups are held against, and scores were asked for.
+    pub(crate) fn has_truth(&self) -> bool {
+        !self.screen.ks().is_empty()
+    }
+
+    /// Adds scores to rows of table `queries`, which have the columns that a score is made of.
+    pub(crate) fn with_scores(&self, frame: DataFrame) -> PolarsResult<DataFrame> {
+        self.screen.with_scores(frame)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use polars::prelude::{Expr, PolarsResult, col, lit};
+use polars::prelude::{ChunkCompareEq as _, DataFrame, Expr, PolarsResult, col, lit};
 use tg_model::table::{PEERS, QUERIES, QUERY_EVENTS};
 
-use super::grouped::{Group, Measures, grouped};
+use super::grouped::{Group, Measures};
 use super::key::Key;
 use super::operations;
 use super::screen::{Member, Screen};
@@ -33,7 +33,11 @@ pub(super) fn hurtful_peers(screen: &Screen<'_>) -> Result<Option<Table>, Analyz
     let datasets = &screen.datasets;
     let chosen = if screen.is_filtered() { Some(operations::numbers(screen)?) } else { None };
     let mut hurt: HashMap<u64, Hurt> = HashMap::new();
-    datasets.each_chunk(&QUERY_EVENTS, &["query_id", "kind", "peer_idx"], &mut |frame| {
+    let failed = |frame: DataFrame| {
+        let kind = frame.column("kind")?.str()?;
+        frame.filter(&(kind.equal("error") | kind.equal("dial_error")))
+    };
+    datasets.each_chunk(&QUERY_EVENTS, &["query_id", "kind", "peer_idx"], &failed, &mut |frame| {
         let (queries, peers) = (frame.column("query_id")?.u64()?, frame.column("peer_idx")?.u64()?);
         for ((query, kind), peer) in queries.iter().zip(frame.column("kind")?.str()?.iter()).zip(peers.iter()) {
             let (Some(query), Some(peer), Some(kind @ ("error" | "dial_error"))) = (query, peer, kind) else {
@@ -114,8 +118,7 @@ pub(super) fn slow_instances(screen: &Screen<'_>) -> Result<Option<Table>, Analy
         ..Measures::default()
     };
     let made = [col("status").eq(lit("done")).alias("is done"), operations::real("duration_ns").alias("real")];
-    let mut slowest =
-        grouped(&measures, screen.room, &mut |told| operations::each(screen, &["status", "duration_ns"], &made, told))?;
+    let mut slowest = operations::sums(screen, &measures, &["status", "duration_ns"], &made)?;
     let p50 = |group: &Group| group.values[0].shares[0];
     slowest.retain(|group| p50(group).is_some());
     slowest.sort_by(|a, b| {

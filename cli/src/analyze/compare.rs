@@ -56,8 +56,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CONDITION")]
     filter: Option<String>,
     /// Metrics that do not say which way is better too.
-    #[arg(long)]
-    all: bool,
+    #[arg(long, alias = "all")]
+    all_metrics: bool,
     /// The smallest relative change that matters.
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
     effect: f64,
@@ -133,7 +133,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         let failure = Failure::new(Exit::NoData, "one run a side cannot show how much runs vary, so nothing is gated");
         return Err(failure.hint("give several runs a side (`RUN+` takes all repeats), or --allow-single"));
     }
-    let detail = if args.all { Detail::All } else { Detail::Directed };
+    let detail = if args.all_metrics { Detail::All } else { Detail::Directed };
     let asked = || Wanted { filter: args.filter.clone(), ..Wanted::default() };
     let wanted = Wanted { detail, names: args.metric.clone(), ..asked() };
     let read =
@@ -149,7 +149,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let both = |wanted: &Wanted| Ok::<_, Failure>(compare(&read(&base, wanted)?, &read(&new, wanted)?, &options));
     let mut comparison = if base.datasets.is_empty() { None } else { Some(both(&wanted)?) };
     // Plans need not say which way their metrics are better, and the others are better than none.
-    if comparison.as_ref().is_some_and(|one| one.rows.is_empty()) && args.metric.is_empty() && !args.all {
+    if comparison.as_ref().is_some_and(|one| one.rows.is_empty()) && args.metric.is_empty() && !args.all_metrics {
         let mut other = both(&Wanted { detail: Detail::All, ..wanted })?;
         if !other.rows.is_empty() {
             let text = "there are no operations, and no metric says which way is better: all metrics are compared, and \
@@ -182,7 +182,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 /// The runs in their order.
 fn drift(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let side = runs::open(&args.runs, context)?;
-    let detail = if args.all { Detail::All } else { Detail::Directed };
+    let detail = if args.all_metrics { Detail::All } else { Detail::Directed };
     let wanted = Wanted { detail, names: args.metric.clone(), filter: args.filter.clone(), ..Wanted::default() };
     let runs = Runs::read(&side.datasets, &wanted).map_err(|error| side.failure(&error))?;
     let order = args.by.clone().map_or(TrendOrder::Date, TrendOrder::Key);

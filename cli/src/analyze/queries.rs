@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// The N that returned the smallest share of the nearest servers alive.
     #[arg(long, value_name = "N")]
     worst_recall: Option<usize>,
-    /// How many peers a lookup is to return, for its recall [default: 20, where recall is asked for].
+    /// How many peers a lookup is to return, for recall [default: the run's parameter `bucket_size` or `k`, else 20].
     #[arg(long, value_name = "N")]
     k: Option<u32>,
     /// How many to list at most.
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         only: if args.failed { Only::Failed } else { Only::All },
         sort,
         limit: args.limit.into_iter().chain(most).min(),
-        k: args.k.or(args.worst_recall.and(Some(20))),
+        k: args.k,
     };
     answer(&args.source, &args.output, context, |dataset| queries(dataset, &options))
 }

@@ -14,14 +14,14 @@ use crate::render::{OutputArgs, emit};
 Examples:
   tg analyze stats latest
   tg analyze stats latest --metric 'rtt*' --metric '*.p95'
-  tg analyze stats latest --all
-  tg analyze stats latest --k 20 --table operations
+  tg analyze stats latest --all-metrics
+  tg analyze stats latest --k 8 --table operations
   tg analyze stats latest --table metrics --format csv -o metrics.csv
   tg analyze stats ./somewhere/dataset --format json | jq .metrics
   tg analyze stats latest --filter 'group = clients and outcome = ok'
   tg analyze stats latest --filter 'op = find_providers and duration_ns > 2s'
   tg analyze stats '20261126-*' --group-by run_id,group
-  tg analyze stats --all-runs --group-by config.k,params.alpha --table operations
+  tg analyze stats --all --group-by config.k,params.alpha --table operations
   tg analyze stats s3://lab/runs/3f s3://lab/runs/40 --s3-endpoint http://localhost:9000
   tg analyze stats latest --memory-limit 1GiB
 
@@ -35,11 +35,11 @@ pub(crate) struct Args {
     /// The runs: an id, a unique prefix of one, `latest`, the path of a dataset's folder, or `s3://BUCKET/PREFIX/<run-id>`.
     ///
     /// `NAME+` is the run with all repeats of its configuration, and `*` and `?` stand for any characters of an id.
-    #[arg(required_unless_present = "all_runs", value_name = "RUN")]
+    #[arg(required_unless_present = "all", value_name = "RUN")]
     runs: Vec<String>,
     /// Every run that has a dataset.
-    #[arg(long, conflicts_with = "runs")]
-    all_runs: bool,
+    #[arg(long, alias = "all-runs", conflicts_with = "runs")]
+    all: bool,
     /// Only rows for which this holds.
     #[arg(long, value_name = "CONDITION")]
     filter: Option<String>,
@@ -51,8 +51,8 @@ pub(crate) struct Args {
     metric: Vec<String>,
     /// Diagnostics and every measure of histograms and timers too.
     #[arg(long)]
-    all: bool,
-    /// Score lookups against the true state of the run: how many peers a lookup is to return.
+    all_metrics: bool,
+    /// How many peers a lookup is to return, for recall [default: the run's parameter `bucket_size` or `k`, else 20].
     #[arg(long, value_name = "N")]
     k: Option<u32>,
     /// The rule of percentiles.
@@ -80,7 +80,7 @@ enum Rule {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let detail = if args.all { Detail::All } else { Detail::Main };
+    let detail = if args.all_metrics { Detail::All } else { Detail::Main };
     let percentile = match args.percentile {
         Rule::Type7 => Percentile::Type7,
         Rule::Nearest => Percentile::Nearest,
@@ -95,7 +95,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         group_by: args.group_by,
         memory_limit: args.memory_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
-    let chosen = if args.all_runs { runs::open_all(context)? } else { runs::open_once(&args.runs, context)? };
+    let chosen = if args.all { runs::open_all(context)? } else { runs::open_once(&args.runs, context)? };
     let mut report = stats(&chosen.datasets, &options).map_err(|error| chosen.failure(&error))?;
     chosen.tell(&mut report);
     emit(&report, &args.output).map_err(|error| Failure::from_error(error.exit(), &error))?;

@@ -80,6 +80,67 @@ fn every_number_is_that_of_the_generator() {
     assert_eq!(scored, 124);
 }
 
+/// The statistics of the run by operation and kind of key, with flags.
+fn screen(home: &Home, dataset: &str, more: &[&str]) -> BTreeMap<String, Value> {
+    let flags = ["--group-by", "key_group", "--table", "operations", "--format", "json"];
+    let done = home.tg([&["analyze", "stats", dataset][..], &flags, more].concat());
+    done.expect(0);
+    let report: Value = serde_json::from_str(&done.stdout).expect("the report is JSON");
+    let rows = report["operations"].as_array().cloned().expect("rows");
+    rows.into_iter().map(|row| (row["op"].as_str().expect("an operation").to_owned(), row)).collect()
+}
+
+#[test]
+fn the_screen_has_the_numbers_of_the_generator_by_every_rule_of_percentiles() {
+    let home = Home::new();
+    let dataset = collected(&home);
+    let text = std::fs::read(fixture("dht-lookups.truth.json")).expect("the fixture");
+    let truth: Value = serde_json::from_slice(&text).expect("the fixture is JSON");
+    for rule in ["type7", "nearest", "ps1"] {
+        let rows = screen(&home, &dataset, &["--percentile", rule]);
+        assert_eq!(rows.len(), 5, "{rows:?}");
+        for (op, row) in &rows {
+            let wanted = match op.as_str() {
+                "find_providers" => &truth["queries"]["*/find_providers/providers"],
+                "get_closest_peers" => &truth["queries"]["*/gcp/"],
+                op => &truth["queries"][format!("*/{op}/")],
+            };
+            let number = |column: &str| row[column].as_f64().unwrap_or_else(|| panic!("{op} {column}: {row}"));
+            assert_eq!(row["n"], wanted["lookups"], "{op}");
+            near(number("requests_mean"), &wanted["requests"]["mean"], op);
+            near(number("requests_p95"), &wanted["requests"][rule]["p95"], op);
+            near(number("dial_failures"), &wanted["query_events"]["dial_failures"], op);
+            for hops in ["total_hops", "hops_for_closest"] {
+                // The generator counts no hop where nobody answered, which is no number of hops here.
+                let (n, mean) = (&wanted["hops"][hops]["n"], &wanted["hops"][hops]["mean"]);
+                let sum = n.as_f64().expect("a count") * mean.as_f64().expect("a mean");
+                near(number(&format!("{hops}_n")) * number(&format!("{hops}_mean")), &sum.into(), op);
+            }
+            // Bootstrap lookups have no operation that the plan would have measured.
+            if op == "bootstrap" {
+                continue;
+            }
+            assert_eq!(row["done"], wanted["success"], "{op}");
+            let times = [
+                ("duration", "duration_ns_all"),
+                ("first_result", "time_to_first_ns"),
+                ("last_result", "time_to_last_ns"),
+            ];
+            for (time, known) in times {
+                let known = &wanted[known][rule];
+                for (share, known) in known.as_object().into_iter().flatten().filter(|(share, _)| *share != "p5") {
+                    near(number(&format!("{time}_{share}_ns")), known, &format!("{op} {time} {share} {rule}"));
+                }
+            }
+        }
+    }
+    // Scored against the buckets of the run, without being asked; the generator scored completed lookups.
+    let rows = screen(&home, &dataset, &["--filter", "op = get_closest_peers and term_reason = completed"]);
+    let (row, wanted) = (&rows["get_closest_peers"], &truth["queries"]["*/gcp/"]["recall_at_k"]);
+    assert_eq!(row["scored"], wanted["n"]);
+    near(row["recall_all_ratio"].as_f64().expect("a mean"), &wanted["mean"], "recall");
+}
+
 #[test]
 fn one_lookup_is_told_in_full() {
     let home = Home::new();
@@ -126,6 +187,9 @@ fn wrong_questions_are_answered_with_what_to_do() {
     let done = home.tg(["analyze", "lookup", &dataset, "--k", "0"]);
     done.expect(2);
     assert!(done.stderr.contains("--k"), "{}", done.stderr);
+    let done = home.tg(["analyze", "lookup", "run"]);
+    done.expect(20);
+    assert!(done.stderr.contains("write `./run`"), "{}", done.stderr);
     for (wanted, why) in [
         ("nope", "there is no lookup `nope`: the run has 0 to 123"),
         ("124", "there is no lookup `124`: "),

@@ -42,7 +42,7 @@ fn runs_are_named_one_by_one_by_a_pattern_or_all_and_each_counts_once() {
         (&["simA", "simB", "simA"], false),
         (&["sim*"], true),
         (&["simB", "sim?"], true),
-        (&["--all-runs"], true),
+        (&["--all"], true),
     ] {
         let report = json(&home, args);
         assert_eq!(sum(&report, "operations", "n"), wanted, "{args:?}");
@@ -53,7 +53,7 @@ fn runs_are_named_one_by_one_by_a_pattern_or_all_and_each_counts_once() {
     }
     assert!(pooled.iter().all(|one| *one == pooled[0]), "the order of the names changes nothing");
     // Each run says alone what it says kept apart from the other.
-    let apart = json(&home, &["--all-runs", "--group-by", "run_id"]);
+    let apart = json(&home, &["--all", "--group-by", "run_id"]);
     for (id, alone) in [("simA", &a), ("simB", &b)] {
         let rows = apart["operations"].as_array().expect("rows").iter().filter(|row| row["run_id"] == id);
         assert_eq!(rows.map(|row| row["n"].as_u64().expect("a count")).sum::<u64>(), sum(alone, "operations", "n"));
@@ -61,7 +61,7 @@ fn runs_are_named_one_by_one_by_a_pattern_or_all_and_each_counts_once() {
     home.tg(["analyze", "stats", "simA", "simC"]).expect(30).says("`tg collect simC`");
     home.tg(["analyze", "stats", "simC*"]).expect(30).says("has a dataset");
     home.tg(["analyze", "stats", "x*"]).expect(20).says("no run matches `x*`");
-    home.tg(["analyze", "stats", "--all-runs", "simA"]).expect(2);
+    home.tg(["analyze", "stats", "--all", "simA"]).expect(2);
     home.tg(["analyze", "stats"]).expect(2).says("<RUN>");
     home.tg(["analyze", "stats", "simA", "./copy"]).expect(30).says("./copy");
 }
