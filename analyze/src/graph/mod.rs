@@ -30,6 +30,7 @@ pub mod robustness;
 mod shape;
 pub mod small_world;
 pub mod spectral;
+pub mod strong;
 mod summary;
 pub mod temporal;
 mod words;

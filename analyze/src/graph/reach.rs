@@ -1,7 +1,7 @@
 //! Who reaches whom along arcs.
 
-use super::components::tarjan;
 use super::csr::Graph;
+use super::strong::completed;
 use crate::work::{Stopped, Work};
 
 const WORDS: usize = 8;
@@ -39,7 +39,7 @@ pub(super) fn steps(nodes: usize) -> usize {
 /// The same, unless it is stopped.
 pub(super) fn reach_within(graph: &Graph, work: &Work<'_>) -> Result<Reach, Stopped> {
     let out = graph.outbound();
-    let (labels, count) = tarjan(out);
+    let (labels, count) = completed(out);
     let mut sizes = vec![0_u64; count];
     for &label in &labels {
         sizes[label as usize] += 1;

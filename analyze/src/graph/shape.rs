@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::assortativity::{self, End};
 use super::clustering::clustering;
-use super::components::{bow_tie, reciprocity, strong};
+use super::components::{bow_tie_around, reciprocity};
 use super::cores::core_numbers;
 use super::csr::Csr;
 use super::cut::cuts;
@@ -13,6 +13,7 @@ use super::degree::{degrees, percolation_threshold};
 use super::metric::{Metric, Metrics};
 use super::network::{Network, Node};
 use super::robustness::{by_degree, by_degree_adaptive, by_score, random_order, remove};
+use super::strong::strong;
 use super::words::Words;
 use crate::export::Kind;
 use crate::report::{Cell, Column, Facts, Table};
@@ -43,8 +44,9 @@ pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics, d
         facts.add_with("reciprocity_ratio", "reciprocity", value, "arcs whose reverse is an arc too");
     }
     if metrics.has(Metric::BowTie) {
-        facts.add("strong_components", "strong components", strong(graph).sizes.len());
-        let tie = bow_tie(graph);
+        let parts = strong(graph);
+        facts.add("strong_components", "strong components", parts.sizes.len());
+        let tie = bow_tie_around(graph, &parts);
         facts.add_with("core_nodes", "largest of them", tie.core, "nodes that all reach one another along arcs");
         facts.add("core_inward_nodes", "nodes that reach it", tie.inward);
         facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
