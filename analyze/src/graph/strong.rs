@@ -13,7 +13,7 @@ const FEW: usize = 8;
 /// Strongly connected components: sets of nodes each of which reaches every other along arcs.
 ///
 /// Definition: J. Bang-Jensen and G. Gutin, *Digraphs*, 1.5, on the directed projection *D*.
-/// Nodes that no arc enters or leaves once those before them are gone are taken off first (W. McLendon et al., "Finding
+/// Nodes that no arc enters or leaves once those before them are gone are taken off first (W. `McLendon` et al., "Finding
 /// strongly connected components in distributed graphs", 2005); then the part of the best connected node is where the
 /// searches from it along arcs and against them meet (L. Fleischer, B. Hendrickson, A. Pınar, "On identifying strongly
 /// connected components in parallel", 2000); what is left goes through R. Tarjan's search ("Depth-first search and linear
@@ -76,7 +76,9 @@ fn around_the_best(out: &Csr, into: &Csr, labels: &mut [u32], count: &mut u32) {
 /// `out` reversed.
 pub(super) fn reached(out: &Csr, into: &Csr, from: &[u32], is_allowed: impl Fn(u32) -> bool) -> Vec<bool> {
     let mut seen = vec![false; out.nodes()];
-    from.iter().for_each(|&node| seen[node as usize] = true);
+    for &node in from {
+        seen[node as usize] = true;
+    }
     let (mut fresh, mut next) = (from.to_vec(), Vec::new());
     let arcs_of = |csr: &Csr, nodes: &[u32]| nodes.iter().map(|&node| csr.of(node).len()).sum::<usize>();
     let mut left = into.arcs() - arcs_of(into, from);
