@@ -1,12 +1,24 @@
 //! Columns of a polars frame as Rust values: the one place where rows leave polars.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use polars::prelude::{Column, DataFrame, DataType, Expr, Field, PolarsResult, col};
 
 /// A column of text.
 pub(crate) fn text(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<String>>> {
     Ok(column(frame, name, &DataType::String)?.str()?.iter().map(|value| value.map(str::to_owned)).collect())
+}
+
+/// The same, for values that several places keep.
+pub(crate) fn shared_text(frame: &DataFrame, name: &str) -> PolarsResult<Vec<Option<Arc<str>>>> {
+    Ok(column(frame, name, &DataType::String)?.str()?.iter().map(|value| value.map(Arc::from)).collect())
+}
+
+/// Two columns of indices, of the rows that have both.
+pub(crate) fn pairs(frame: &DataFrame, [one, other]: [&str; 2]) -> PolarsResult<Vec<(u32, u32)>> {
+    let (one, other) = (column(frame, one, &DataType::UInt32)?, column(frame, other, &DataType::UInt32)?);
+    Ok(one.u32()?.iter().zip(other.u32()?.iter()).filter_map(|(a, b)| a.zip(b)).collect())
 }
 
 /// A column of whole numbers of any width that fits.

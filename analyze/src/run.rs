@@ -42,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) end_ns: Option<i64>,
     pub(crate) instances: u64,
     pub(crate) verdict: String,
+    /// The network that was asked for, as JSON.
+    pub(crate) network: Option<String>,
 }
 
 impl Run {
@@ -59,6 +61,7 @@ impl Run {
             time("end_ts"),
             col("instances"),
             col("verdict"),
+            col("network"),
         ]);
         let rows = dataset.collect(&RUNS, plan)?;
         let read = || -> PolarsResult<Option<Self>> {
@@ -73,6 +76,7 @@ impl Run {
                 end_ns: first(frame::ints(&rows, "end_ts")?),
                 instances: first(frame::counts(&rows, "instances")?).unwrap_or(0),
                 verdict: first(frame::text(&rows, "verdict")?).unwrap_or_default(),
+                network: first(frame::text(&rows, "network")?),
             }))
         };
         read().map_err(|source| dataset.unreadable(&RUNS, source))
@@ -116,6 +120,9 @@ pub(crate) struct Instance {
     pub(crate) group_seq: u32,
     pub(crate) peer_idx: Option<u32>,
     pub(crate) outcome: String,
+    pub(crate) role: Option<String>,
+    pub(crate) dialable: Option<bool>,
+    pub(crate) region: Option<String>,
     pub(crate) as_expected: Option<bool>,
     pub(crate) reason: Option<String>,
     pub(crate) error: Option<String>,
@@ -152,14 +159,29 @@ impl Instance {
     /// Every instance, by its number; none if the dataset does not know them.
     pub(crate) fn read_all(dataset: &Dataset) -> Result<Vec<Self>, AnalyzeError> {
         let Some(scan) = dataset.scan(&INSTANCES)? else { return Ok(Vec::new()) };
-        let columns =
-            ["instance", "group", "group_seq", "peer_idx", "outcome", "as_expected", "reason", "error"].map(col);
+        let columns = [
+            "instance",
+            "group",
+            "group_seq",
+            "peer_idx",
+            "outcome",
+            "role",
+            "region",
+            "dialable",
+            "as_expected",
+            "reason",
+            "error",
+        ]
+        .map(col);
         let rows = dataset.collect(&INSTANCES, scan.select(columns))?;
         let read = || -> PolarsResult<Vec<Self>> {
             let mut peers = frame::indices(&rows, "peer_idx")?.into_iter();
             let mut seqs = frame::indices(&rows, "group_seq")?.into_iter();
             let mut groups = frame::text(&rows, "group")?.into_iter();
             let mut outcomes = frame::text(&rows, "outcome")?.into_iter();
+            let mut roles = frame::text(&rows, "role")?.into_iter();
+            let mut regions = frame::text(&rows, "region")?.into_iter();
+            let mut dialable = frame::flags(&rows, "dialable")?.into_iter();
             let mut expected = frame::flags(&rows, "as_expected")?.into_iter();
             let mut reasons = frame::text(&rows, "reason")?.into_iter();
             let mut errors = frame::text(&rows, "error")?.into_iter();
@@ -171,6 +193,9 @@ impl Instance {
                     group_seq: seqs.next().flatten().unwrap_or_default(),
                     peer_idx: peers.next().flatten(),
                     outcome: outcomes.next().flatten().unwrap_or_default(),
+                    role: roles.next().flatten(),
+                    dialable: dialable.next().flatten(),
+                    region: regions.next().flatten(),
                     as_expected: expected.next().flatten(),
                     reason: reasons.next().flatten(),
                     error: errors.next().flatten(),

@@ -20,7 +20,7 @@ use tg_analyze::graph::Graph;
 use tg_analyze::graph::assortativity::{End, by_class, by_degree, by_directed_degree};
 use tg_analyze::graph::betweenness::betweenness;
 use tg_analyze::graph::clustering::clustering;
-use tg_analyze::graph::components::{bow_tie, reciprocity, strong, weak};
+use tg_analyze::graph::components::{bow_tie, reciprocity, weak};
 use tg_analyze::graph::connectivity::{edge_connectivity, vertex_connectivity};
 use tg_analyze::graph::cores::core_numbers;
 use tg_analyze::graph::cut::cuts;
@@ -29,6 +29,7 @@ use tg_analyze::graph::distance::distances;
 use tg_analyze::graph::modularity::modularity;
 use tg_analyze::graph::pagerank::pagerank;
 use tg_analyze::graph::spectral::{algebraic_connectivity, spectral_gap, spectral_radius};
+use tg_analyze::graph::strong::strong;
 
 /// Counts what is on the heap.
 #[global_allocator]

@@ -2,13 +2,12 @@
 
 use super::chart::{Axis, Series, chart};
 use crate::graph::Network;
-use crate::graph::betweenness::betweenness;
+use crate::graph::betweenness::{betweenness, estimate};
 use crate::graph::degree::degrees;
-use crate::graph::random::Random;
 use crate::graph::robustness::{Curve, by_degree, by_degree_adaptive, by_score, random_order, remove};
 
 /// Beyond so many nodes the order by betweenness is estimated from as many sources.
-const MOST_SOURCES: u32 = 1024;
+const MOST_SOURCES: usize = 1024;
 /// A curve has about so many points, however many nodes there are.
 const POINTS: usize = 400;
 
@@ -47,13 +46,15 @@ pub fn degree_ccdf(network: &Network, title: &str, subtitle: &str) -> String {
 /// How much of the network hangs together as nodes are removed, by the order of their removal.
 pub fn robustness(network: &Network, title: &str, subtitle: &str, seed: u64) -> String {
     let both = network.graph.undirected();
-    let n = u32::try_from(both.nodes()).unwrap_or(u32::MAX);
-    let sources = Random::new(seed).sample(n, MOST_SOURCES);
+    let (scores, how) = match estimate(both, MOST_SOURCES, seed) {
+        Some(found) => (found.scores, format!("by betweenness from {} nodes", found.sources)),
+        None => (betweenness(both, &both.ids().collect::<Vec<u32>>()), "by betweenness".to_owned()),
+    };
     let orders = [
         ("by chance", random_order(both, seed)),
         ("by degree", by_degree(both)),
         ("by degree, adaptive", by_degree_adaptive(both)),
-        ("by betweenness", by_score(&betweenness(both, &sources))),
+        (how.as_str(), by_score(&scores)),
     ];
     let series: Vec<Series> = orders
         .into_iter()

@@ -18,6 +18,9 @@ const MOST_EDGES: usize = 60_000;
 /// No more nodes than this are named.
 const MOST_NAMES: usize = 40;
 
+/// Of no more nodes than this those that lie on one another are moved apart; more are small.
+const MOST_PARTED: usize = 1000;
+
 /// How nodes are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Arrangement {
@@ -56,14 +59,17 @@ pub fn network(network: &Network, title: &str, subtitle: &str, style: NetworkSty
         let inner = SIDE - 2.0 * inset;
         *place = [MARGIN + inset + inner * place[0], TOP + inset + inner * place[1]];
     }
+    let degree = degrees(both).of;
+    let radii = radii(&degree);
+    if style.arrangement == Arrangement::Forces && places.len() <= MOST_PARTED {
+        part(&mut places, &radii);
+    }
     // The picture is as high as what is in it: a wide network has no empty bands above and below.
     let high = places.iter().map(|place| place[1]).fold(TOP + SIDE - inset, f64::min);
     for place in &mut places {
         place[1] -= high - TOP - inset;
     }
     let bottom = places.iter().map(|place| place[1]).fold(TOP + inset, f64::max) + inset;
-    let degree = degrees(both).of;
-    let radii = radii(&degree);
     let paint = Paint::new(network, style.colour_by);
     let mut svg = Svg::new(2.0 * MARGIN + SIDE + LEGEND, bottom + MARGIN / 2.0);
     let width = SIDE + LEGEND;
@@ -95,7 +101,7 @@ fn order(network: &Network) -> Vec<u32> {
     order.sort_by_key(|&node| {
         let one = &network.nodes[node as usize];
         // `a/10` behind `a/9`.
-        (one.group.is_none(), one.group.clone(), one.name.len(), one.name.clone())
+        (one.member.is_none(), one.group().map(str::to_owned), one.name.len(), one.name.clone())
     });
     order
 }
@@ -107,6 +113,34 @@ fn radii(degree: &[u32]) -> Vec<f64> {
     let mean = degree.iter().map(|&d| f64::from(d)).sum::<f64>() / n;
     let scale = |&d: &u32| if mean > 0.0 { (f64::from(d) / mean).sqrt().clamp(0.5, 2.4) } else { 1.0 };
     degree.iter().map(|d| typical * scale(d)).collect()
+}
+
+/// Moves nodes that lie on one another apart, and leaves all others where they are.
+fn part(places: &mut [[f64; 2]], radii: &[f64]) {
+    const ROUNDS: usize = 60;
+    for _ in 0..ROUNDS {
+        let mut is_done = true;
+        for a in 0..places.len() {
+            for b in 0..a {
+                let [dx, dy] = [0, 1].map(|axis| places[a][axis] - places[b][axis]);
+                let (apart, wanted) = (dx.hypot(dy), radii[a] + radii[b]);
+                if apart >= wanted {
+                    continue;
+                }
+                is_done = false;
+                let way = if apart > 1e-9 { [dx / apart, dy / apart] } else { [1.0, 0.0] };
+                // A little more than half each, so that it comes to an end.
+                let step = 0.51 * (wanted - apart) + 0.01;
+                for axis in 0..2 {
+                    places[a][axis] += step * way[axis];
+                    places[b][axis] -= step * way[axis];
+                }
+            }
+        }
+        if is_done {
+            return;
+        }
+    }
 }
 
 /// The edges to draw: all, or as many as can be seen.
@@ -271,4 +305,24 @@ fn size_legend(svg: &mut Svg, [x, y]: [f64; 2], degree: &[u32], radii: &[f64]) -
         at += r.max(8.0) + 6.0;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_lie_on_one_another_part_and_others_stay() {
+        let mut places = vec![[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [200.0, 5.0]];
+        let radii = [10.0, 10.0, 8.0, 9.0, 3.0];
+        part(&mut places, &radii);
+        for a in 0..places.len() {
+            for b in 0..a {
+                let apart = (places[a][0] - places[b][0]).hypot(places[a][1] - places[b][1]);
+                assert!(apart >= radii[a] + radii[b], "{a} {b}: {places:?}");
+            }
+        }
+        assert!((places[4][0] - 200.0).abs() < f64::EPSILON && (places[4][1] - 5.0).abs() < f64::EPSILON);
+        assert!(places.iter().flatten().all(|at| at.abs() < 60.0 || *at > 199.0), "{places:?}");
+    }
 }

@@ -70,7 +70,7 @@ impl Paint {
         match by {
             ColourBy::Group => Self::of_names(by, network.nodes.iter().map(|node| node.group_or_foreign().to_owned())),
             ColourBy::Outcome => {
-                let outcome = |node: &crate::graph::Node| node.outcome.as_deref().unwrap_or("(foreign)").to_owned();
+                let outcome = |node: &crate::graph::Node| node.outcome().unwrap_or("(foreign)").to_owned();
                 Self::of_names(by, network.nodes.iter().map(outcome))
             }
             ColourBy::Component => {

@@ -1,14 +1,13 @@
 //! What files say of each node and edge.
 
 use crate::graph::Network;
-use crate::graph::betweenness::betweenness;
+use crate::graph::betweenness::{betweenness, estimate};
 use crate::graph::components::weak;
 use crate::graph::cores::core_numbers;
 use crate::graph::degree::degrees;
-use crate::graph::random::Random;
 
 /// Beyond so many nodes betweenness is that of so many sources, drawn by chance and scaled up.
-const MOST_SOURCES: u32 = 2048;
+const MOST_SOURCES: usize = 2048;
 
 /// Attributes of all nodes of a network, by node.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +22,8 @@ pub struct Attributes {
     pub core: Vec<u32>,
     /// Shortest paths through it, unordered pairs; undirected.
     pub betweenness: Vec<f64>,
+    /// The standard error of that where it is from a sample of nodes.
+    pub betweenness_error: Option<Vec<f64>>,
     /// The number of its component, from 1, the largest first.
     pub component: Vec<u32>,
 }
@@ -32,14 +33,17 @@ impl Attributes {
     pub fn of(network: &Network) -> Self {
         let graph = &network.graph;
         let both = graph.undirected();
-        let n = u32::try_from(both.nodes()).unwrap_or(u32::MAX);
-        let sources = Random::new(0).sample(n, MOST_SOURCES);
+        let (through, error) = match estimate(both, MOST_SOURCES, 0) {
+            Some(found) => (found.scores, Some(found.errors)),
+            None => (betweenness(both, &both.ids().collect::<Vec<u32>>()), None),
+        };
         Self {
             degree: degrees(both).of,
             out_degree: degrees(graph.outbound()).of,
             in_degree: degrees(graph.inbound()).of,
             core: core_numbers(both),
-            betweenness: betweenness(both, &sources),
+            betweenness: through,
+            betweenness_error: error,
             component: weak(graph).of.into_iter().map(|part| part + 1).collect(),
         }
     }

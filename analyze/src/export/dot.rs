@@ -8,9 +8,9 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
     let mut lines = vec![format!("digraph {} {{", quoted(&named.title()))];
     for (at, node) in named.network.nodes.iter().enumerate() {
         let texts = [
-            ("label", Some(node.name.as_str())),
+            ("label", Some(&*node.name)),
             ("group", Some(node.group_or_foreign())),
-            ("outcome", node.outcome.as_deref()),
+            ("outcome", node.outcome()),
             ("peer_id", node.peer_id.as_deref()),
         ];
         let mut all: Vec<String> =
@@ -24,6 +24,7 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
         ];
         all.extend(counts.iter().map(|(key, values)| format!("{key}={}", values[at])));
         all.push(format!("betweenness={}", attributes.betweenness[at]));
+        all.extend(attributes.betweenness_error.iter().map(|errors| format!("betweenness_error={}", errors[at])));
         lines.push(format!("  Z{at} [{}];", all.join(", ")));
     }
     for (from, to, known) in edges(&named.network) {

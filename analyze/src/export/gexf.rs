@@ -4,7 +4,7 @@ use super::attributes::{Attributes, direction, edges};
 use super::networks::Named;
 use crate::draw::escape;
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 10] = [
     ("group", "string"),
     ("outcome", "string"),
     ("peer_id", "string"),
@@ -14,6 +14,7 @@ const KEYS: [(&str, &str); 9] = [
     ("core", "integer"),
     ("component", "integer"),
     ("betweenness", "double"),
+    ("betweenness_error", "double"),
 ];
 
 pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
@@ -36,7 +37,7 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
     for (at, node) in named.network.nodes.iter().enumerate() {
         let values = [
             Some(escape(node.group_or_foreign())),
-            node.outcome.as_deref().map(escape),
+            node.outcome().map(escape),
             node.peer_id.as_deref().map(escape),
             Some(attributes.degree[at].to_string()),
             Some(attributes.out_degree[at].to_string()),
@@ -44,6 +45,7 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
             Some(attributes.core[at].to_string()),
             Some(attributes.component[at].to_string()),
             Some(attributes.betweenness[at].to_string()),
+            attributes.betweenness_error.as_ref().map(|errors| errors[at].to_string()),
         ];
         let data: Vec<String> = values
             .into_iter()

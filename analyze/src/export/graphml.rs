@@ -4,7 +4,7 @@ use super::attributes::{Attributes, direction, edges};
 use super::networks::Named;
 use crate::draw::escape;
 
-const KEYS: [(&str, &str); 10] = [
+const KEYS: [(&str, &str); 11] = [
     ("label", "string"),
     ("group", "string"),
     ("outcome", "string"),
@@ -15,6 +15,7 @@ const KEYS: [(&str, &str); 10] = [
     ("core", "int"),
     ("component", "int"),
     ("betweenness", "double"),
+    ("betweenness_error", "double"),
 ];
 
 pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
@@ -35,7 +36,7 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
         let values = [
             Some(escape(&node.name)),
             Some(escape(node.group_or_foreign())),
-            node.outcome.as_deref().map(escape),
+            node.outcome().map(escape),
             node.peer_id.as_deref().map(escape),
             Some(attributes.degree[at].to_string()),
             Some(attributes.out_degree[at].to_string()),
@@ -43,6 +44,7 @@ pub(super) fn write(named: &Named, attributes: &Attributes) -> String {
             Some(attributes.core[at].to_string()),
             Some(attributes.component[at].to_string()),
             Some(attributes.betweenness[at].to_string()),
+            attributes.betweenness_error.as_ref().map(|errors| errors[at].to_string()),
         ];
         let data: Vec<String> = KEYS
             .iter()

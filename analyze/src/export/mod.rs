@@ -10,6 +10,7 @@ mod timed;
 
 pub use attributes::Attributes;
 pub use networks::{Kind, Named, When};
+pub(crate) use timed::places;
 
 use crate::error::AnalyzeError;
 

@@ -1,16 +1,16 @@
 //! The networks of a run, by what joins two peers and when.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use polars::prelude::{DataType, PolarsResult, col, lit};
+use polars::prelude::{DataType, col, len, lit};
+use rayon::prelude::*;
 use tg_model::table::{CONN_SNAPSHOTS, CONNECTIONS, PUBSUB_TRACE, ROUTING_TABLE, Table};
 
 use super::timed;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
-use crate::graph::{Connectivity, Network, Sighting};
+use crate::graph::{Connectivity, Network, arcs_of, sightings};
 use crate::run::{Instance, Run};
 
 /// What joins two peers.
@@ -97,7 +97,7 @@ impl Named {
                 return Err(AnalyzeError::Question("a mesh has no snapshots; ask for it at a time".to_owned()));
             }
             (Kind::Connections, When::Whole) if dataset.has(&CONNECTIONS)? => {
-                let network = Network::connections(dataset, &instances)?;
+                let network = ever_open(dataset, &instances)?;
                 return Ok(Self { kind, label: None, run, network });
             }
             (Kind::Connections | Kind::RoutingTables, When::Whole) => None,
@@ -209,30 +209,40 @@ fn labels(dataset: &Dataset, kind: Kind) -> Result<Vec<String>, AnalyzeError> {
     Ok(labels.into_iter().map(|(_, label)| label).collect())
 }
 
+/// Every connection that was ever open.
+fn ever_open(dataset: &Dataset, instances: &[Instance]) -> Result<Network, AnalyzeError> {
+    let Some(scan) = dataset.scan(&CONNECTIONS)? else { return Err(nothing(dataset, Kind::Connections)) };
+    let plan = scan.group_by(["local_idx", "remote_idx", "direction"].map(col)).agg([len().alias("times")]);
+    let seen = sightings(dataset, &CONNECTIONS, plan, ["local_idx", "remote_idx"])?;
+    Network::build(dataset, instances, seen, Connectivity::EverOpen)
+}
+
 fn snapshot(dataset: &Dataset, instances: &[Instance], kind: Kind, label: &str) -> Result<Network, AnalyzeError> {
     let source = Connectivity::Snapshot(label.to_owned());
-    let mut pairs: BTreeSet<(u32, u32)> = BTreeSet::new();
-    match kind {
+    let mut pairs: Vec<(u32, u32)> = match kind {
         Kind::RoutingTables => {
             // As `tg analyze routing` counts them: a whole table replaces the one before.
-            for (owner, dump) in crate::routing::dumps(dataset, label)? {
-                pairs.extend(dump.entries.into_iter().map(|entry| (owner, entry)));
+            let of =
+                |(owner, dump): (u32, crate::routing::Dump)| dump.entries.into_iter().map(move |entry| (owner, entry));
+            crate::routing::dumps(dataset, label)?.into_iter().flat_map(of).collect()
+        }
+        Kind::Mesh => Vec::new(),
+        Kind::Connections => {
+            let (table, ends) = (kind.table(), ["src_idx", "dst_idx"]);
+            match dataset.scan(table)? {
+                None => Vec::new(),
+                Some(scan) => {
+                    let plan = scan.filter(col("snapshot").eq(lit(label))).select(ends.map(col));
+                    let rows = dataset.collect(table, plan)?;
+                    frame::pairs(&rows, ends).map_err(|source| dataset.unreadable(table, source))?
+                }
             }
         }
-        Kind::Mesh => {}
-        Kind::Connections => {
-            let (table, [from, to]) = (kind.table(), ["src_idx", "dst_idx"]);
-            let Some(scan) = dataset.scan(table)? else { return Network::build(dataset, instances, &[], source) };
-            let plan = scan.filter(col("snapshot").eq(lit(label))).select([col(from), col(to)]);
-            let rows = dataset.collect(table, plan)?;
-            let read = || -> PolarsResult<_> { Ok((frame::indices(&rows, from)?, frame::indices(&rows, to)?)) };
-            let (from, to) = read().map_err(|source| dataset.unreadable(table, source))?;
-            pairs.extend(from.into_iter().zip(to).filter_map(|(from, to)| Some((from?, to?))));
-        }
-    }
-    let sightings: Vec<Sighting> =
-        pairs.into_iter().map(|(local, remote)| Sighting { local, remote, direction: 2, times: 1 }).collect();
-    Network::build(dataset, instances, &sightings, source)
+    };
+    // Whoever writes a snapshot twice, for instance after a failed refresh, has not twice as many connections.
+    pairs.par_sort_unstable();
+    pairs.dedup();
+    Network::build(dataset, instances, arcs_of(pairs), source)
 }
 
 #[cfg(test)]

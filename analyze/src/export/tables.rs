@@ -8,20 +8,21 @@ use crate::error::AnalyzeError;
 
 fn frames(named: &Named, attributes: &Attributes) -> PolarsResult<[DataFrame; 2]> {
     let nodes = &named.network.nodes;
-    let name = |node: u32| nodes[node as usize].name.clone();
+    let name = |node: u32| &*nodes[node as usize].name;
     let edges = edges(&named.network);
     Ok([
         df!(
             "node" => (0_u32..).take(nodes.len()).collect::<Vec<_>>(),
-            "name" => nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>(),
-            "peer_id" => nodes.iter().map(|node| node.peer_id.clone()).collect::<Vec<_>>(),
-            "group" => nodes.iter().map(|node| node.group.clone()).collect::<Vec<_>>(),
-            "outcome" => nodes.iter().map(|node| node.outcome.clone()).collect::<Vec<_>>(),
+            "name" => nodes.iter().map(|node| &*node.name).collect::<Vec<_>>(),
+            "peer_id" => nodes.iter().map(|node| node.peer_id.as_deref()).collect::<Vec<_>>(),
+            "group" => nodes.iter().map(|node| node.group()).collect::<Vec<_>>(),
+            "outcome" => nodes.iter().map(|node| node.outcome()).collect::<Vec<_>>(),
             "degree" => attributes.degree.clone(),
             "out_degree" => attributes.out_degree.clone(),
             "in_degree" => attributes.in_degree.clone(),
             "core" => attributes.core.clone(),
             "betweenness" => attributes.betweenness.clone(),
+            "betweenness_error" => (0..nodes.len()).map(|at| Some(attributes.betweenness_error.as_ref()?[at])).collect::<Vec<_>>(),
             "component" => attributes.component.clone(),
         )?,
         df!(

@@ -1,6 +1,6 @@
 //! Networks as they were at a time of the run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use polars::prelude::{DataType, Expr, LazyFrame, PolarsResult, col, len, lit};
@@ -10,7 +10,8 @@ use super::networks::Kind;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::frame;
-use crate::graph::{Connectivity, Network, Sighting};
+use crate::graph::lifetime::Span;
+use crate::graph::{Connectivity, Network, arcs_of, sightings};
 use crate::run::{Instance, Run};
 
 /// The network of a kind at a time after the run's begin.
@@ -39,8 +40,10 @@ pub(super) fn at(
             let ns = |name: &str| col(name).cast(DataType::Int64);
             let opened = ns("open_ts").is_null().or(ns("open_ts").lt_eq(lit(moment)));
             let still = ns("close_ts").is_null().or(ns("close_ts").gt(lit(moment)));
-            let sightings = open_then(dataset, scan.filter(opened.and(still)))?;
-            Network::build(dataset, instances, &sightings, Connectivity::At(time))
+            let keys = ["local_idx", "remote_idx", "direction"].map(col);
+            let plan = scan.filter(opened.and(still)).group_by(keys).agg([len().alias("times")]);
+            let seen = sightings(dataset, &CONNECTIONS, plan, ["local_idx", "remote_idx"])?;
+            Network::build(dataset, instances, seen, Connectivity::At(time))
         }
     }
 }
@@ -61,25 +64,27 @@ fn moment(dataset: &Dataset, time: Duration) -> Result<i64, AnalyzeError> {
     start.checked_add(i64::try_from(time.as_nanos()).ok().ok_or_else(late)?).ok_or_else(late)
 }
 
-fn open_then(dataset: &Dataset, scan: LazyFrame) -> Result<Vec<Sighting>, AnalyzeError> {
-    let keys = ["local_idx", "remote_idx", "direction"].map(col);
-    let rows = dataset.collect(&CONNECTIONS, scan.group_by(keys).agg([len().alias("times")]))?;
-    let read = || -> PolarsResult<Vec<Sighting>> {
-        let (locals, remotes) = (frame::indices(&rows, "local_idx")?, frame::indices(&rows, "remote_idx")?);
-        let (directions, times) = (frame::counts(&rows, "direction")?, frame::counts(&rows, "times")?);
-        let all = (0..rows.height()).filter_map(|at| {
-            let direction = u8::try_from(directions[at].unwrap_or(0)).unwrap_or(0);
-            Some(Sighting { local: locals[at]?, remote: remotes[at]?, direction, times: times[at].unwrap_or(1) })
-        });
-        Ok(all.collect())
+/// Who has whom in its mesh, of any topic: at a time, or ever.
+pub(super) fn mesh(dataset: &Dataset, instances: &[Instance], time: Option<Duration>) -> Result<Network, AnalyzeError> {
+    let places = places(dataset, instances)?;
+    let moment = time.map(|time| moment(dataset, time)).transpose()?;
+    let is_there = |span: &Span| match (moment, span.open) {
+        (Some(moment), Some(open)) => open <= moment && span.close.is_none_or(|close| moment < close),
+        (_, _) => true,
     };
-    read().map_err(|source| dataset.unreadable(&CONNECTIONS, source))
+    let there = places.into_iter().filter(|(_, spans)| spans.iter().any(is_there));
+    let source = time.map_or(Connectivity::EverOpen, Connectivity::At);
+    Network::build(dataset, instances, arcs_of(there.map(|(pair, _)| pair).collect()), source)
 }
 
-/// Who has whom in its mesh, of any topic: at a time, or ever.
+/// From when until before when owners had members in their meshes: owner, member, and the times of all topics.
+pub(crate) type Places = BTreeMap<(u32, u32), Vec<Span>>;
+
+/// The places in meshes over the whole run.
 ///
-/// Grafts put a peer in, prunes take it out, as does the peer's going; leaving a topic takes out all of that topic.
-pub(super) fn mesh(dataset: &Dataset, instances: &[Instance], time: Option<Duration>) -> Result<Network, AnalyzeError> {
+/// Grafts put a peer in, prunes take it out, as does the peer's going; leaving a topic takes out all of that topic. What
+/// nothing took out was there at the end.
+pub(crate) fn places(dataset: &Dataset, instances: &[Instance]) -> Result<Places, AnalyzeError> {
     let table = &PUBSUB_TRACE;
     let Some(scan) = dataset.scan(table)? else {
         return Err(AnalyzeError::NoData(format!(
@@ -87,45 +92,58 @@ pub(super) fn mesh(dataset: &Dataset, instances: &[Instance], time: Option<Durat
             dataset.dir().display()
         )));
     };
-    let moment = time.map(|time| moment(dataset, time)).transpose()?;
-    let ns = col("ts").cast(DataType::Int64);
-    let mut of_mesh =
-        ["graft", "prune", "leave", "remove_peer"].map(|name| col("name").eq(lit(name))).into_iter().reduce(Expr::or);
-    if let (Some(moment), Some(names)) = (moment, of_mesh.take()) {
-        of_mesh = Some(names.and(ns.clone().lt_eq(lit(moment))));
-    } else {
-        of_mesh = Some(col("name").eq(lit("graft")));
-    }
-    let scan = of_mesh.into_iter().fold(scan, LazyFrame::filter);
+    let names = ["graft", "prune", "leave", "remove_peer"].map(|name| col("name").eq(lit(name)));
+    let scan = names.into_iter().reduce(Expr::or).into_iter().fold(scan, LazyFrame::filter);
+    let ns = col("ts").cast(DataType::Int64).alias("ns");
     let columns = ["instance", "name", "local_idx", "peer_idx", "topic", "line"].map(col);
-    let rows = dataset.collect(table, scan.select([&columns[..], &[ns.alias("ns")]].concat()))?;
-    let own: std::collections::BTreeMap<u32, u32> =
-        instances.iter().filter_map(|one| Some((one.number, one.peer_idx?))).collect();
-    let read = || -> PolarsResult<BTreeSet<(u32, u32)>> {
+    let rows = dataset.collect(table, scan.select([&columns[..], &[ns]].concat()))?;
+    let own: BTreeMap<u32, u32> = instances.iter().filter_map(|one| Some((one.number, one.peer_idx?))).collect();
+    let read = || -> PolarsResult<Places> {
         let (who, names) = (frame::indices(&rows, "instance")?, frame::text(&rows, "name")?);
         let (locals, peers) = (frame::indices(&rows, "local_idx")?, frame::indices(&rows, "peer_idx")?);
-        let (topics, lines) = (frame::text(&rows, "topic")?, frame::counts(&rows, "line")?);
-        let times = frame::ints(&rows, "ns")?;
+        let (topics, topic_words) = frame::interned_text(&rows, "topic")?;
+        let (lines, times) = (frame::counts(&rows, "line")?, frame::ints(&rows, "ns")?);
+        let none = u32::try_from(topic_words.len()).unwrap_or(u32::MAX);
         let mut order: Vec<usize> = (0..rows.height()).collect();
         order.sort_by_key(|&at| (times[at], who[at], lines[at], at));
-        let mut there: BTreeSet<(u32, u32, &str)> = BTreeSet::new();
+        let mut replay = Replay::default();
         for at in order {
             let local = locals[at].or_else(|| own.get(&who[at]?).copied());
-            let Some(local) = local else { continue };
-            let topic = topics[at].as_deref().unwrap_or("");
+            let (Some(local), Some(time)) = (local, times[at]) else { continue };
+            let topic = topics[at].unwrap_or(none);
             match (names[at].as_deref(), peers[at]) {
-                (Some("graft"), Some(peer)) => _ = there.insert((local, peer, topic)),
-                (Some("prune"), Some(peer)) => _ = there.remove(&(local, peer, topic)),
-                (Some("remove_peer"), Some(peer)) => there.retain(|&(a, b, _)| (a, b) != (local, peer)),
-                (Some("leave"), _) => there.retain(|&(a, _, of)| (a, of) != (local, topic)),
+                (Some("graft"), Some(peer)) => _ = replay.open.entry((local, topic, peer)).or_insert(time),
+                (Some("prune"), Some(peer)) => replay.close(time, local, |of, member| (of, member) == (topic, peer)),
+                (Some("remove_peer"), Some(peer)) => replay.close(time, local, |_, member| member == peer),
+                (Some("leave"), _) => replay.close(time, local, |of, _| of == topic),
                 _ => {}
             }
         }
-        Ok(there.into_iter().map(|(local, peer, _)| (local, peer)).collect())
+        for ((owner, _, member), open) in replay.open {
+            replay.done.entry((owner, member)).or_default().push(Span { open: Some(open), close: None });
+        }
+        Ok(replay.done)
     };
-    let pairs = read().map_err(|source| dataset.unreadable(table, source))?;
-    let sightings: Vec<Sighting> =
-        pairs.into_iter().map(|(local, remote)| Sighting { local, remote, direction: 2, times: 1 }).collect();
-    let source = time.map_or(Connectivity::EverOpen, Connectivity::At);
-    Network::build(dataset, instances, &sightings, source)
+    read().map_err(|source| dataset.unreadable(table, source))
+}
+
+/// Meshes as their events tell of them one after another.
+#[derive(Default)]
+struct Replay {
+    /// Since when an owner has had a member in its mesh of a topic: owner, topic, member.
+    open: BTreeMap<(u32, u32, u32), i64>,
+    done: Places,
+}
+
+impl Replay {
+    /// Takes members out of an owner's meshes, by topic and member.
+    fn close(&mut self, time: i64, owner: u32, is_meant: impl Fn(u32, u32) -> bool) {
+        let of_owner = self.open.range((owner, 0, 0)..=(owner, u32::MAX, u32::MAX));
+        let meant: Vec<_> =
+            of_owner.map(|(&key, _)| key).filter(|&(_, topic, member)| is_meant(topic, member)).collect();
+        for key in meant {
+            let span = Span { open: self.open.remove(&key), close: Some(time) };
+            self.done.entry((owner, key.2)).or_default().push(span);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::{DataType, PolarsResult, col};
 use tg_model::table::CONNECTIONS;
 
+use super::classes::class_table;
 use super::components::weak;
 use super::csr::Graph;
 use super::dear::{Budget, UNFIT};
@@ -13,9 +14,10 @@ use super::metric::Metric;
 use super::temporal::{self, Contact, reached_within};
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
+use crate::export::{Kind, places};
 use crate::frame;
 use crate::report::{Cell, Column, Facts, Section, Table, Unit};
-use crate::run::Run;
+use crate::run::{Instance, Run};
 
 const MINUTE_NS: f64 = 60e9;
 
@@ -25,6 +27,9 @@ type BySide = [Vec<Span>; 2];
 
 /// When which peers were connected, over the whole run.
 pub(super) struct Contacts {
+    kind: Kind,
+    /// Connections that go through a relay, and those that say whether they do.
+    relayed: Option<(u64, u64)>,
     /// For each pair of peers, the unbroken times during which they were connected, in order.
     by_pair: BTreeMap<(u32, u32), Vec<Span>>,
     /// The last moment looked at; without one nothing was open at it.
@@ -34,7 +39,7 @@ pub(super) struct Contacts {
 impl Contacts {
     /// Nothing if there is no table of connections over time.
     pub(super) fn read(dataset: &Dataset) -> Result<Option<Self>, AnalyzeError> {
-        let Some((by_arc, last)) = read(dataset)? else { return Ok(None) };
+        let Some(Read { by_arc, last, relayed }) = read(dataset)? else { return Ok(None) };
         let end = Run::read(dataset)?.and_then(|run| run.end_ns).or(last).unwrap_or(i64::MIN);
         let mut by_pair: BTreeMap<(u32, u32), Vec<Span>> = BTreeMap::new();
         for ((from, to, _), [one, other]) in by_arc {
@@ -43,26 +48,72 @@ impl Contacts {
         for spans in by_pair.values_mut() {
             *spans = unite(std::mem::take(spans));
         }
-        Ok(Some(Self { by_pair, end }))
+        let relayed = Some(relayed).filter(|(_, told)| *told > 0);
+        Ok(Some(Self { kind: Kind::Connections, by_pair, end, relayed }))
+    }
+
+    /// From the places that routers gave one another in their meshes: two are joined while either has the other.
+    pub(super) fn of_meshes(dataset: &Dataset) -> Result<Self, AnalyzeError> {
+        let mut by_pair: BTreeMap<(u32, u32), Vec<Span>> = BTreeMap::new();
+        for ((owner, member), spans) in places(dataset, &Instance::read_all(dataset)?)? {
+            if owner != member {
+                by_pair.entry((owner.min(member), owner.max(member))).or_default().extend(spans);
+            }
+        }
+        let moments = by_pair.values().flatten().flat_map(|span| [span.open, span.close]).flatten();
+        let end = Run::read(dataset)?.and_then(|run| run.end_ns).or(moments.max()).unwrap_or(i64::MIN);
+        for spans in by_pair.values_mut() {
+            *spans = unite(std::mem::take(spans));
+        }
+        Ok(Self { kind: Kind::Mesh, by_pair, end, relayed: None })
+    }
+
+    /// The words for two nodes that are joined, and for one that is joined with anybody.
+    fn words(&self) -> [&'static str; 4] {
+        match self.kind {
+            Kind::Mesh => [
+                "pairs of nodes of which one at least ever had the other in its mesh",
+                "unbroken times, of whatever topics, by one of the two or both",
+                "that were ever in a mesh with anybody",
+                "unbroken times with at least one other in a mesh",
+            ],
+            Kind::Connections | Kind::RoutingTables => [
+                "pairs of nodes that were ever connected",
+                "unbroken times, however many connections shared them",
+                "that were ever connected to anybody",
+                "unbroken times with at least one connection",
+            ],
+        }
     }
 
     /// Lifetimes of edges: the unbroken times during which two peers were connected. Facts, and their distribution.
     pub(super) fn lifetimes(&self) -> [Section; 2] {
         let again = self.by_pair.values().filter(|spells| spells.len() > 1).count();
         let spells: Vec<Span> = self.by_pair.values().flatten().copied().collect();
+        let [pairs, times, ..] = self.words();
         let mut facts = Facts::new("lifetimes", "Edge lifetimes, undirected, over the whole run");
-        facts.add_with("pairs", "edges", self.by_pair.len(), "pairs of nodes that were ever connected");
-        facts.add_with("lifetimes", "lifetimes", spells.len(), "unbroken times, however many connections shared them");
+        facts.add_with("pairs", "edges", self.by_pair.len(), pairs);
+        facts.add_with("lifetimes", "lifetimes", spells.len(), times);
         facts.add_with("pairs_again", "came again", again, "edges with more than one lifetime");
         let found = self.add_times(&mut facts, &spells, "lifetime");
         let minutes = found.total_ns() as f64 / MINUTE_NS;
         let churn = if minutes > 0.0 { Cell::number(found.ended() as f64 / minutes) } else { Cell::Absent };
         facts.add_with("churn_per_minute", "churn", churn, "ends for each minute that an edge was there");
+        if let Some((relayed, told)) = self.relayed {
+            let share = Cell::ratio(relayed as f64 / told as f64);
+            facts.add_with(
+                "relayed_ratio",
+                "relayed",
+                share,
+                format!("{relayed} of {told} rows that say so, both ends'"),
+            );
+        }
         [Section::Facts(facts), Section::Table(distribution("lifetime", &found))]
     }
 
-    /// Sessions of nodes: the unbroken times during which a node was connected to anybody. Facts, and their distribution.
-    pub(super) fn sessions(&self) -> [Section; 2] {
+    /// Sessions of nodes: the unbroken times during which a node was connected to anybody. Facts, their
+    /// distribution and that of arrivals, and the classes of so many nodes.
+    pub(super) fn sessions(&self, nodes: usize) -> [Section; 4] {
         let mut by_node: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
         for (&(a, b), spells) in &self.by_pair {
             by_node.entry(a).or_default().extend(spells);
@@ -73,9 +124,10 @@ impl Contacts {
         }
         let again = by_node.values().filter(|sessions| sessions.len() > 1).count();
         let sessions: Vec<Span> = by_node.values().flatten().copied().collect();
+        let [_, _, ever, times] = self.words();
         let mut facts = Facts::new("sessions", "Sessions of nodes, over the whole run");
-        facts.add_with("session_nodes", "nodes", by_node.len(), "that were ever connected to anybody");
-        facts.add_with("sessions", "sessions", sessions.len(), "unbroken times with at least one connection");
+        facts.add_with("session_nodes", "nodes", by_node.len(), ever);
+        facts.add_with("sessions", "sessions", sessions.len(), times);
         facts.add_with("nodes_again", "came again", again, "nodes with more than one session");
         let found = self.add_times(&mut facts, &sessions, "session");
         // Between two sessions of a node both ends are known, so nothing is cut off.
@@ -87,8 +139,12 @@ impl Contacts {
         let between: Vec<Span> =
             begins.windows(2).map(|pair| Span { open: Some(pair[0]), close: Some(pair[1]) }).collect();
         let remark = "between the begins of two sessions, of any nodes";
-        add_time(&mut facts, &Lifetimes::of(&between, self.end), "arrival_p50_ns", "arrivals, median", remark);
-        [Section::Facts(facts), Section::Table(distribution("session", &found))]
+        let arrivals = Lifetimes::of(&between, self.end);
+        add_time(&mut facts, &arrivals, "arrival_p50_ns", "arrivals, median", remark);
+        let classes = class_table(nodes, by_node.values().map(Vec::as_slice), self.end);
+        let distributions = [distribution("session", &found), distribution("arrival", &arrivals)];
+        let [sessions, arrivals] = distributions.map(Section::Table);
+        [Section::Facts(facts), Section::Table(classes), sessions, arrivals]
     }
 
     /// How long some times were, as far as they were seen.
@@ -157,14 +213,21 @@ fn add_time(facts: &mut Facts, found: &Lifetimes, key: &str, title: &str, remark
     facts.add_with(key, title, value, remark);
 }
 
-type Read = (BTreeMap<(u32, u32, bool), BySide>, Option<i64>);
+struct Read {
+    /// Connections by dialler, listener and whether those are known.
+    by_arc: BTreeMap<(u32, u32, bool), BySide>,
+    /// The last moment of any.
+    last: Option<i64>,
+    /// Rows of connections by a relay, and rows that say whether they are.
+    relayed: (u64, u64),
+}
 
-/// Connections by dialler, listener and whether those are known; and the last moment of any.
 fn read(dataset: &Dataset) -> Result<Option<Read>, AnalyzeError> {
     let table = &CONNECTIONS;
     let Some(scan) = dataset.scan(table)? else { return Ok(None) };
     let ns = |name: &str| col(name).cast(DataType::Int64);
-    let columns = [col("local_idx"), col("remote_idx"), col("direction"), ns("open_ts"), ns("close_ts")];
+    let columns =
+        [col("local_idx"), col("remote_idx"), col("direction"), ns("open_ts"), ns("close_ts"), col("relayed")];
     let rows = dataset.collect(table, scan.select(columns))?;
     let read = || -> PolarsResult<Read> {
         let (locals, remotes) = (frame::indices(&rows, "local_idx")?, frame::indices(&rows, "remote_idx")?);
@@ -184,7 +247,9 @@ fn read(dataset: &Dataset) -> Result<Option<Read>, AnalyzeError> {
             by_arc.entry(key).or_default()[side].push(Span { open: opens[at], close: closes[at] });
         }
         let last = opens.iter().chain(&closes).flatten().max().copied();
-        Ok((by_arc, last))
+        let told: Vec<bool> = frame::flags(&rows, "relayed")?.into_iter().flatten().collect();
+        let relayed = (told.iter().filter(|&&yes| yes).count() as u64, told.len() as u64);
+        Ok(Read { by_arc, last, relayed })
     };
     read().map(Some).map_err(|source| dataset.unreadable(table, source))
 }

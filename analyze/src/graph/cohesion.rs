@@ -1,7 +1,6 @@
 //! How tightly the network is knit, and who stands in its middle: sections of the report.
 
 use super::components::Parts;
-use super::csr::Csr;
 use super::dear::{Budget, Connectivities, Dear, Measured, Spectrum, Through, UNFIT};
 use super::metric::{Metric, Metrics};
 use super::modularity::modularity;
@@ -32,10 +31,10 @@ pub(super) fn cohesion_facts(
     let both = network.graph.undirected();
     let mut facts = Facts::new("cohesion", "Cohesion, undirected");
     if budget.metrics.has(Metric::Connectivity) {
-        add_connectivity(dear.connectivity, &mut facts);
+        add_connectivity(dear.connectivity.as_ref(), &mut facts);
     }
     if budget.metrics.has(Metric::Spectral) {
-        add_spectral(both, parts, dear.spectrum.as_ref(), &mut facts);
+        add_spectral(network, parts, dear.spectrum.as_ref(), &mut facts);
     }
     if budget.metrics.has(Metric::Modularity) {
         let groups: Vec<&str> = network.nodes.iter().map(Node::group_or_foreign).collect();
@@ -43,12 +42,12 @@ pub(super) fn cohesion_facts(
         facts.add_with("modularity_group", "modularity by group", number(value), "0 where there is one group");
     }
     if budget.metrics.has(Metric::SmallWorld) {
-        add_small_world(dear.small_world, seed, &mut facts);
+        add_small_world(dear.small_world.as_ref(), seed, &mut facts);
     }
     Some(facts)
 }
 
-fn add_connectivity(found: Option<Measured<Connectivities>>, facts: &mut Facts) {
+fn add_connectivity(found: Option<&Measured<Connectivities>>, facts: &mut Facts) {
     for (at, [key, title, what]) in
         [["vertex_connectivity", "vertex connectivity", "nodes"], ["edge_connectivity", "edge connectivity", "edges"]]
             .into_iter()
@@ -65,9 +64,11 @@ fn add_connectivity(found: Option<Measured<Connectivities>>, facts: &mut Facts) 
     }
 }
 
-fn add_spectral(both: &Csr, parts: &Parts, found: Option<&Spectrum>, facts: &mut Facts) {
+fn add_spectral(network: &Network, parts: &Parts, found: Option<&Spectrum>, facts: &mut Facts) {
+    let both = network.graph.undirected();
     let unsettled = || format!("did not settle within {MOST_STEPS} steps");
-    let [radius, algebraic, gap] = found.map_or([None; 3], |found| [found.radius, found.algebraic, found.gap]);
+    let [radius, algebraic, gap] =
+        found.map_or([None; 3], |found| [found.radius, found.algebraic, found.gap.as_ref().map(|gap| gap.value)]);
     let of = if parts.sizes.len() > 1 { "largest component; the whole is not connected and has 0" } else { "whole" };
     let many = parts.sizes.first().is_some_and(|&size| size > 1);
     let told = |value: Option<f64>, some: bool, remark: String| match (found, value) {
@@ -85,20 +86,43 @@ fn add_spectral(both: &Csr, parts: &Parts, found: Option<&Spectrum>, facts: &mut
     facts.add_with("conductance_at_least", "conductance, at least", number(gap.map(|gap| gap / 2.0)), told);
     let most = gap.map(|gap| (2.0 * gap).sqrt().min(1.0));
     facts.add_with("conductance_at_most", "conductance, at most", number(most), "some cut has none higher (√(2·gap))");
+    let cut = found.and_then(|found| Some((found, found.gap.as_ref()?.cut.as_ref()?)));
+    let remark =
+        "of the cut that a sweep along the gap's vector finds: edges across, over the degrees of the lighter side";
+    facts.add_with("sweep_conductance", "conductance of a cut", number(cut.map(|(_, cut)| cut.conductance)), remark);
+    let listed = cut.map(|(found, cut)| {
+        let names = cut.side.iter().map(|&node| &*network.nodes[found.members[node as usize] as usize].name);
+        let more = if cut.side.len() > LISTED { ", …" } else { "" };
+        format!("{}{more}", names.take(LISTED).collect::<Vec<_>>().join(", "))
+    });
+    let side = cut.map(|(_, cut)| cut.side.len());
+    facts.add_with("sweep_nodes", "nodes on that side", side, listed.unwrap_or_default());
 }
 
-fn add_small_world(found: Option<Measured<SmallWorld>>, seed: u64, facts: &mut Facts) {
+fn add_small_world(found: Option<&Measured<SmallWorld>>, seed: u64, facts: &mut Facts) {
     let told = |remark: String| if found.is_some() { remark } else { UNFIT.to_owned() };
-    let found = found.and_then(|found| found.0);
-    let sigma = found.and_then(|found| found.sigma());
+    let found = found.and_then(|found| found.0.as_ref());
+    let sigma = found.and_then(SmallWorld::sigma);
     let remark = told("largest component: (C/C₀)/(L/L₀), well above 1 in a small world; none where C₀ is 0".to_owned());
     facts.add_with("small_world_sigma", "small world σ", number(sigma), remark);
+    let error = number(found.and_then(SmallWorld::sigma_error));
+    facts.add_with(
+        "small_world_sigma_error",
+        "σ, error",
+        error,
+        "standard error, by the deviation of the random graphs",
+    );
     let remark = told(format!("C₀, mean of {GRAPHS} random graphs with as many nodes and edges, seed {seed}"));
     let clustering = number(found.map(|found| found.random_clustering));
     facts.add_with("random_clustering", "clustering by chance", clustering, remark);
+    let error = |value: Option<f64>| (number(value), "standard error");
+    let (value, remark) = error(found.map(|found| found.random_clustering_error));
+    facts.add_with("random_clustering_error", "clustering by chance, error", value, remark);
     let from = found.map_or(String::new(), |found| format!("; L and L₀ from {} nodes", found.sources));
     let path = number(found.map(|found| found.random_path));
     facts.add_with("random_path_hops", "mean path by chance", path, told(format!("L₀, of the same graphs{from}")));
+    let (value, remark) = error(found.map(|found| found.random_path_error));
+    facts.add_with("random_path_error_hops", "mean path by chance, error", value, remark);
 }
 
 /// The nodes with the highest betweenness, or without that the highest page rank; nothing if neither is wanted.
@@ -112,8 +136,18 @@ pub(super) fn central_table(network: &Network, metrics: &Metrics, through: Optio
     let mut by = Vec::new();
     if let Some(through) = through {
         columns.push(Column::new("betweenness", "betweenness"));
+        if through.sampled.is_some() {
+            columns.push(Column::new("betweenness_error", "error"));
+        }
         columns.push(Column::new("betweenness_ratio", "of all pairs"));
-        let from = through.sources.map_or(String::new(), |k| format!(" from {k} nodes"));
+        let from = through.sampled.as_ref();
+        let from = from.map_or(String::new(), |of| {
+            let bound = 100.0 * of.bound;
+            format!(
+                " from {} nodes with its standard error, no share off by more than {bound:.1} % at 95 % confidence",
+                of.sources
+            )
+        });
         by.push(format!("betweenness{from} (undirected)"));
     }
     if ranks.is_some() {
@@ -125,10 +159,11 @@ pub(super) fn central_table(network: &Network, metrics: &Metrics, through: Optio
     "there is no node".clone_into(&mut table.empty);
     for at in order.into_iter().take(LISTED) {
         let node = &network.nodes[at as usize];
-        let mut row = vec![node.name.as_str().into(), node.group_or_foreign().into(), both.degree(at).into()];
+        let mut row = vec![(&*node.name).into(), node.group_or_foreign().into(), both.degree(at).into()];
         if let Some(through) = through {
             let score = through.scores[at as usize];
             row.push(Cell::number(score));
+            row.extend(through.sampled.iter().map(|of| Cell::number(of.errors[at as usize])));
             row.push(if pairs > 0.0 { Cell::ratio(score / pairs) } else { Cell::Absent });
         }
         if let Some(ranks) = &ranks {

@@ -1,6 +1,7 @@
 //! Parts of a graph that hang together.
 
 use super::csr::{Csr, Graph};
+use super::strong::{reached, strong};
 
 /// The parts of a graph: which one each node is in, and how large each is. Parts are numbered by size, the largest
 /// first; of equal ones the one with the lowest node first.
@@ -121,87 +122,6 @@ fn join(above: &mut [u32], a: u32, b: u32) {
     above[a.max(b) as usize] = a.min(b);
 }
 
-/// Strongly connected components: sets of nodes each of which reaches every other along arcs.
-///
-/// Definition: R. Tarjan, "Depth-first search and linear graph algorithms", 1972, on the directed projection *D*.
-/// An empty graph has none; a node on no cycle is a component of its own.
-/// Cost: O(|V| + |E|), without recursion.
-///
-/// ```
-/// use tg_analyze::graph::{Graph, components::strong};
-/// let graph = Graph::from_arcs(4, &[(0, 1), (1, 2), (2, 0), (2, 3)]);
-/// assert_eq!(strong(&graph).sizes, vec![3, 1]);
-/// ```
-pub fn strong(graph: &Graph) -> Parts {
-    let (labels, count) = tarjan(graph.outbound());
-    Parts::number(&labels, count)
-}
-
-/// Labels of the strong components in the order in which they are completed: an arc between two components goes from
-/// the higher label to the lower.
-pub(super) fn tarjan(out: &Csr) -> (Vec<u32>, usize) {
-    const NONE: u32 = u32::MAX;
-    let n = out.nodes();
-    let mut order = vec![NONE; n];
-    let mut low = vec![0_u32; n];
-    let mut labels = vec![NONE; n];
-    let (mut visited, mut count) = (0_u32, 0_u32);
-    let mut open: Vec<u32> = Vec::new();
-    let mut path: Vec<(u32, usize)> = Vec::new();
-    for start in out.ids() {
-        if order[start as usize] != NONE {
-            continue;
-        }
-        path.push((start, 0));
-        'deeper: while let Some((node, at)) = path.last_mut() {
-            let (own, row) = (*node as usize, out.of(*node));
-            if *at == 0 {
-                order[own] = visited;
-                low[own] = visited;
-                visited += 1;
-                open.push(*node);
-            }
-            let mut lowest = low[own];
-            while let Some(&next) = row.get(*at) {
-                *at += 1;
-                let there = next as usize;
-                if order[there] != NONE {
-                    if labels[there] == NONE {
-                        // Of a node that is done it is as low as it gets, of one on the path no lower than that.
-                        lowest = lowest.min(low[there]);
-                    }
-                } else if out.of(next).is_empty() {
-                    // Nothing leads on from there: it is a component of its own.
-                    order[there] = visited;
-                    visited += 1;
-                    labels[there] = count;
-                    count += 1;
-                } else {
-                    low[own] = lowest;
-                    path.push((next, 0));
-                    continue 'deeper;
-                }
-            }
-            let node = *node;
-            path.pop();
-            low[own] = lowest;
-            if lowest == order[own] {
-                while let Some(member) = open.pop() {
-                    labels[member as usize] = count;
-                    if member == node {
-                        break;
-                    }
-                }
-                count += 1;
-            }
-            if let Some(&(parent, _)) = path.last() {
-                low[parent as usize] = low[parent as usize].min(lowest);
-            }
-        }
-    }
-    (labels, count as usize)
-}
-
 /// Where nodes stand towards the largest strong component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BowTie {
@@ -228,28 +148,17 @@ pub struct BowTie {
 /// assert_eq!(bow_tie(&graph), BowTie { core: 2, inward: 1, outward: 1, other: 1 });
 /// ```
 pub fn bow_tie(graph: &Graph) -> BowTie {
-    let parts = strong(graph);
+    bow_tie_around(graph, &strong(graph))
+}
+
+/// The same, of the strong components that were found.
+pub(super) fn bow_tie_around(graph: &Graph, parts: &Parts) -> BowTie {
     let core = parts.members(0);
-    if core.is_empty() {
-        return BowTie::default();
-    }
-    let reaches = |csr: &Csr| {
-        let mut seen = vec![false; csr.nodes()];
-        let mut queue = core.clone();
-        for &node in &core {
-            seen[node as usize] = true;
-        }
-        while let Some(node) = queue.pop() {
-            for &next in csr.of(node) {
-                if !std::mem::replace(&mut seen[next as usize], true) {
-                    queue.push(next);
-                }
-            }
-        }
-        // No node outside is in both sets: it would be in the component.
-        seen.into_iter().filter(|&one| one).count() - core.len()
-    };
-    let (inward, outward) = (reaches(graph.inbound()), reaches(graph.outbound()));
+    // No node outside is in both sets: it would be in the component.
+    let beyond =
+        |out: &Csr, into: &Csr| reached(out, into, &core, |_| true).into_iter().filter(|&one| one).count() - core.len();
+    let (out, into) = (graph.outbound(), graph.inbound());
+    let (inward, outward) = (beyond(into, out), beyond(out, into));
     BowTie { core: core.len(), inward, outward, other: graph.nodes() - core.len() - inward - outward }
 }
 
@@ -292,15 +201,7 @@ mod tests {
     fn the_directed_test_graph_has_its_bow_tie() {
         let arcs = [(1, 2), (2, 3), (3, 1), (3, 4), (5, 1), (4, 6), (7, 8)].map(|(a, b)| (a - 1, b - 1));
         let graph = Graph::from_arcs(8, &arcs);
-        let parts = strong(&graph);
-        assert_eq!((parts.sizes.clone(), parts.members(0)), (vec![3, 1, 1, 1, 1, 1], vec![0, 1, 2]));
         assert_eq!(bow_tie(&graph), BowTie { core: 3, inward: 1, outward: 2, other: 2 });
         assert_eq!(reciprocity(&graph), Some(0.0));
-    }
-
-    #[test]
-    fn long_paths_need_no_stack() {
-        let arcs: Vec<_> = (0..200_000).map(|i| (i, i + 1)).chain([(200_000, 0)]).collect();
-        assert_eq!(strong(&Graph::from_arcs(200_001, &arcs)).sizes, vec![200_001]);
     }
 }

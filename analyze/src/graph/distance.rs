@@ -61,16 +61,31 @@ pub(super) fn distances_within(
     totals: Totals,
     work: &Work<'_>,
 ) -> Result<Distances, Stopped> {
+    Ok(Distances::together(&batches_within(out, into, sources, totals, work)?))
+}
+
+/// The same by batches of 512 sources.
+pub(super) fn batches_within(
+    out: &Csr,
+    into: &Csr,
+    sources: &[u32],
+    totals: Totals,
+    work: &Work<'_>,
+) -> Result<Vec<Distances>, Stopped> {
     let one = |batch: &[u32]| work.step().map(|()| search(out, into, batch, totals));
-    let batches: Result<Vec<Distances>, Stopped> = sources.par_chunks(BATCH).map(one).collect();
-    let mut all = Distances { pairs: vec![0], ..Distances::default() };
-    for batch in batches? {
-        all.absorb(&batch);
-    }
-    Ok(all)
+    sources.par_chunks(BATCH).map(one).collect()
 }
 
 impl Distances {
+    /// What was found from several sets of sources.
+    pub(super) fn together(batches: &[Self]) -> Self {
+        let mut all = Self { pairs: vec![0], ..Self::default() };
+        for batch in batches {
+            all.absorb(batch);
+        }
+        all
+    }
+
     /// Adds what was found from further sources.
     pub fn absorb(&mut self, other: &Self) {
         if self.pairs.len() < other.pairs.len() {

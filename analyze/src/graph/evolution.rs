@@ -1,11 +1,10 @@
 //! `tg analyze graph --all-snapshots`: how the network changed, one row for each snapshot.
 
-use std::collections::BTreeSet;
-
 use super::clustering::clustering;
 use super::components::weak;
 use super::dear::Budget;
 use super::degree::degrees;
+use super::latency::latency_facts;
 use super::metric::{Metric, Metrics};
 use super::overlap::Overlap;
 use super::summary::{Answer, GraphOptions, measured, overlap};
@@ -15,8 +14,8 @@ use crate::export::{Kind, Named, When};
 use crate::report::{Cell, Column, Line, Report, Section, Table, Tone};
 use crate::work::Watch;
 
-/// An edge, by the names of its ends; nodes have other numbers in each snapshot.
-pub(super) type Edges = BTreeSet<(String, String)>;
+/// Edges, by the peers at their ends and ascending; nodes have other numbers in each snapshot.
+pub(super) type Edges = Vec<(u32, u32)>;
 
 /// Every snapshot of a kind as a row, with the turnover since the one before; and of the metrics that are chosen, a table
 /// for each section of the report of one network, with the rows of every snapshot.
@@ -50,6 +49,7 @@ pub fn evolution(
             let options = GraphOptions { kind, when: when(named), seed, metrics: metrics.clone() };
             sections.extend(overlap(dataset, named, &options)?.map(Section::Facts));
         }
+        sections.extend(latency_facts(dataset, named, seed, &mut budget)?.map(Section::Facts));
         let label = named.label.clone().unwrap_or_default();
         for section in sections {
             add(&mut report.sections, &label, section);
@@ -152,8 +152,13 @@ fn turnover(all: &[Named]) -> Table {
 /// The edges of a network, undirected.
 pub(super) fn edges_of(named: &Named) -> Edges {
     let (nodes, both) = (&named.network.nodes, named.network.graph.undirected());
-    let name = |at: u32| nodes[at as usize].name.clone();
-    let ordered = |a: String, b: String| if a < b { (a, b) } else { (b, a) };
+    let peers = |(a, b): (u32, u32)| {
+        // Whoever has an edge is a peer.
+        let (a, b) = (nodes[a as usize].peer?, nodes[b as usize].peer?);
+        Some((a.min(b), a.max(b)))
+    };
     let of = |a: u32| both.of(a).iter().filter(move |&&b| a < b).map(move |&b| (a, b));
-    both.ids().flat_map(of).map(|(a, b)| ordered(name(a), name(b))).collect()
+    let mut edges: Edges = both.ids().flat_map(of).filter_map(peers).collect();
+    edges.sort_unstable();
+    edges
 }

@@ -43,6 +43,8 @@ pub enum Metric {
     PageRank,
     /// What is left as nodes are removed.
     Robustness,
+    /// How long the quickest paths take.
+    Latency,
     /// How long edges last.
     Lifetimes,
     /// How long nodes stay.
@@ -55,7 +57,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the report.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Size,
         Self::Components,
         Self::Degrees,
@@ -75,6 +77,7 @@ impl Metric {
         Self::Betweenness,
         Self::PageRank,
         Self::Robustness,
+        Self::Latency,
         Self::Lifetimes,
         Self::Sessions,
         Self::Temporal,
@@ -103,6 +106,7 @@ impl Metric {
             Self::Betweenness => "betweenness",
             Self::PageRank => "pagerank",
             Self::Robustness => "robustness",
+            Self::Latency => "latency",
             Self::Lifetimes => "lifetimes",
             Self::Sessions => "sessions",
             Self::Temporal => "temporal",
@@ -135,6 +139,7 @@ impl Metric {
             | Self::SmallWorld
             | Self::Betweenness
             | Self::Robustness
+            | Self::Latency
             | Self::Temporal => false,
         }
     }

@@ -1,7 +1,5 @@
 //! Whether peers are connected to those whom they have in their tables: the section of the report.
 
-use std::collections::BTreeSet;
-
 use super::evolution::edges_of;
 use super::words::Words;
 use crate::dataset::Dataset;
@@ -18,8 +16,13 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
-    pub(super) fn of<T: Ord>(first: &BTreeSet<T>, second: &BTreeSet<T>) -> Self {
-        let both = first.intersection(second).count();
+    /// Both must be ascending, each edge once.
+    pub(super) fn of<T: Ord>(first: &[T], second: &[T]) -> Self {
+        let (mut one, mut other, mut both) = (first, second, 0);
+        while let (Some(a), Some(b)) = (one.first(), other.first()) {
+            both += usize::from(a == b);
+            (one, other) = (&one[usize::from(a <= b)..], &other[usize::from(b <= a)..]);
+        }
         Self { both, first_alone: first.len() - both, second_alone: second.len() - both }
     }
 
@@ -75,12 +78,12 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_with_nothing_in_no_share() {
-        let of = |first: &[u32], second: &[u32]| {
-            Overlap::of(&first.iter().collect::<BTreeSet<_>>(), &second.iter().collect()).jaccard()
-        };
+        let of = |first: &[u32], second: &[u32]| Overlap::of(first, second).jaccard();
         assert_eq!(
             (of(&[], &[]), of(&[1], &[]), of(&[1, 2], &[2, 3]), of(&[1], &[1])),
             (None, Some(0.0), Some(1.0 / 3.0), Some(1.0))
         );
+        let found = Overlap::of(&[1, 3, 4, 7, 9], &[0, 3, 7, 8]);
+        assert_eq!((found.both, found.first_alone, found.second_alone), (2, 3, 2));
     }
 }

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::components::tarjan;
 use super::csr::{Csr, Graph};
+use super::strong::completed;
 
 /// The walk follows an arc with this probability, else it goes anywhere.
 const DAMPING: f64 = 0.85;
@@ -124,7 +124,7 @@ fn sum(nodes: &[u32], given: &[f64]) -> f64 {
 
 /// The nodes by their strong components, those first from which arcs lead to the others; within one, ascending.
 fn along_arcs(graph: &Graph) -> Vec<u32> {
-    let (labels, count) = tarjan(graph.outbound());
+    let (labels, count) = completed(graph.outbound());
     // An arc between two components goes from the higher label to the lower.
     let mut next = vec![0_usize; count + 1];
     for &label in &labels {

@@ -1,7 +1,8 @@
 //! Who reaches whom along arcs.
 
-use super::components::tarjan;
-use super::csr::Graph;
+use super::csr::{Csr, Graph};
+use super::network::{Member, Network, Node};
+use super::strong::completed;
 use crate::work::{Stopped, Work};
 
 const WORDS: usize = 8;
@@ -31,6 +32,18 @@ pub fn reach(graph: &Graph) -> Reach {
     reach_within(graph, &Work::unwatched()).unwrap_or_default()
 }
 
+/// For each node how many of some nodes, itself aside, it reaches along arcs.
+pub(super) fn reach_of(out: &Csr, counts: &[bool], work: &Work<'_>) -> Result<Vec<u64>, Stopped> {
+    let (labels, count) = completed(out);
+    let mut sizes = vec![0_u64; count];
+    for (&label, &counts) in labels.iter().zip(counts) {
+        sizes[label as usize] += u64::from(counts);
+    }
+    let totals = totals(out, &labels, &sizes, work)?;
+    let own = labels.iter().zip(counts);
+    Ok(own.map(|(&label, &counts)| totals[label as usize] - u64::from(counts)).collect())
+}
+
 /// How many steps [`reach_within`] takes at most, of so many nodes.
 pub(super) fn steps(nodes: usize) -> usize {
     nodes.div_ceil(BLOCK)
@@ -38,12 +51,12 @@ pub(super) fn steps(nodes: usize) -> usize {
 
 /// The same, unless it is stopped.
 pub(super) fn reach_within(graph: &Graph, work: &Work<'_>) -> Result<Reach, Stopped> {
-    let out = graph.outbound();
-    let (labels, count) = tarjan(out);
-    let mut sizes = vec![0_u64; count];
-    for &label in &labels {
-        sizes[label as usize] += 1;
-    }
+    Ok(Reach { of: reach_of(graph.outbound(), &vec![true; graph.nodes()], work)? })
+}
+
+/// What each component reaches, its own nodes included, if components count as `sizes` say.
+fn totals(out: &Csr, labels: &[u32], sizes: &[u64], work: &Work<'_>) -> Result<Vec<u64>, Stopped> {
+    let count = sizes.len();
     let mut between: Vec<(u32, u32)> = out
         .ids()
         .flat_map(|from| out.of(from).iter().map(move |&to| (from, to)))
@@ -73,8 +86,50 @@ pub(super) fn reach_within(graph: &Graph, work: &Work<'_>) -> Result<Reach, Stop
             totals[at] += weight(&mask, &sizes[start..end]);
         }
     }
-    // A node's own component counts without the node itself.
-    Ok(Reach { of: labels.iter().map(|&label| totals[label as usize] - 1).collect() })
+    Ok(totals)
+}
+
+/// Who reaches whom in a network.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    /// From each node.
+    pub(super) from: Reach,
+    /// Which clients reach which servers; nothing without either.
+    pub(super) servers: Option<Served>,
+}
+
+/// Servers and the clients that reach them along arcs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Served {
+    pub(super) servers: u64,
+    pub(super) clients: u64,
+    /// Servers that every client reaches.
+    pub(super) by_all: u64,
+    /// Pairs of a client and a server that it reaches.
+    pub(super) pairs: u64,
+}
+
+/// Reachability, and that of servers from clients.
+pub(super) fn reached_within(network: &Network, work: &Work<'_>) -> Result<Reached, Stopped> {
+    let graph = &network.graph;
+    let from = reach_within(graph, work)?;
+    let is_server = |node: &Node| node.member.as_deref().map(Member::is_server);
+    let of = |wanted| network.nodes.iter().map(move |node| is_server(node) == Some(wanted));
+    let (servers, clients): (Vec<bool>, Vec<bool>) = (of(true).collect(), of(false).collect());
+    if !servers.contains(&true) || !clients.contains(&true) {
+        return Ok(Reached { from, servers: None });
+    }
+    let all = clients.iter().filter(|&&one| one).count() as u64;
+    // Against the arcs: how many clients come to each node.
+    let come = reach_of(graph.inbound(), &clients, work)?;
+    let of_servers: Vec<u64> = come.into_iter().zip(&servers).filter(|(_, server)| **server).map(|(n, _)| n).collect();
+    let served = Served {
+        servers: of_servers.len() as u64,
+        clients: all,
+        by_all: of_servers.iter().filter(|&&come| come == all).count() as u64,
+        pairs: of_servers.iter().sum(),
+    };
+    Ok(Reached { from, servers: Some(served) })
 }
 
 fn weight(mask: &[u64; WORDS], sizes: &[u64]) -> u64 {

@@ -1,27 +1,21 @@
 //! How the network is shaped, and what is left of it when nodes go: the sections of the report after distances.
 
-use std::collections::BTreeMap;
-
 use super::assortativity::{self, End};
 use super::clustering::clustering;
-use super::components::{bow_tie, reciprocity, strong};
+use super::components::{bow_tie_around, reciprocity};
 use super::cores::core_numbers;
 use super::csr::Csr;
 use super::cut::cuts;
-use super::dear::{Budget, Dear, MOST_FOR_REACH, Through, UNFIT};
+use super::dear::{Dear, MOST_FOR_REACH, UNFIT};
 use super::degree::{degrees, percolation_threshold};
 use super::metric::{Metric, Metrics};
 use super::network::{Network, Node};
-use super::robustness::{by_degree, by_degree_adaptive, by_score, random_order, remove};
+use super::reach::Served;
+use super::strong::strong;
 use super::words::Words;
 use crate::export::Kind;
-use crate::report::{Cell, Column, Facts, Table};
-
-/// Groups whose removal is tried; those whose names sort first.
-const MOST_GROUPS: usize = 20;
-
-/// Where each removed share of the nodes is looked at.
-const SHARES: [f64; 5] = [0.01, 0.05, 0.10, 0.20, 0.30];
+use crate::report::{Cell, Facts};
+use crate::summary::Summary;
 
 fn number(value: Option<f64>) -> Cell {
     value.map_or(Cell::Absent, Cell::number)
@@ -43,24 +37,21 @@ pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics, d
         facts.add_with("reciprocity_ratio", "reciprocity", value, "arcs whose reverse is an arc too");
     }
     if metrics.has(Metric::BowTie) {
-        facts.add("strong_components", "strong components", strong(graph).sizes.len());
-        let tie = bow_tie(graph);
+        let parts = strong(graph);
+        facts.add("strong_components", "strong components", parts.sizes.len());
+        let tie = bow_tie_around(graph, &parts);
         facts.add_with("core_nodes", "largest of them", tie.core, "nodes that all reach one another along arcs");
         facts.add("core_inward_nodes", "nodes that reach it", tie.inward);
         facts.add("core_outward_nodes", "nodes that it reaches", tie.outward);
+        facts.add_with(
+            "core_other_nodes",
+            "others",
+            tie.other,
+            "neither: tendrils, tubes, and what is not connected to it",
+        );
     }
     if metrics.has(Metric::Reachability) {
-        let remark = match dear.reachable {
-            None => UNFIT.to_owned(),
-            Some(_) if graph.nodes() > MOST_FOR_REACH => format!("not computed for more than {MOST_FOR_REACH} nodes"),
-            Some(_) => "ordered pairs that a directed path joins".to_owned(),
-        };
-        facts.add_with(
-            "reachable_pairs_ratio",
-            "reachable pairs",
-            ratio(dear.reachable.and_then(|found| found.0)),
-            remark,
-        );
+        add_reachability(graph.nodes(), dear, &mut facts);
     }
     if metrics.has(Metric::Assortativity) {
         for (key, title, tail, head) in [
@@ -74,6 +65,31 @@ pub(super) fn directed_facts(kind: Kind, network: &Network, metrics: &Metrics, d
         }
     }
     Some(facts)
+}
+
+fn add_reachability(nodes: usize, dear: &Dear, facts: &mut Facts) {
+    let remark = match &dear.reachable {
+        None => UNFIT.to_owned(),
+        Some(_) if nodes > MOST_FOR_REACH => format!("not computed for more than {MOST_FOR_REACH} nodes"),
+        Some(_) => "ordered pairs that a directed path joins".to_owned(),
+    };
+    let found = dear.reachable.as_ref().and_then(|found| found.0.as_ref());
+    let pairs = found.and_then(|found| found.from.pair_ratio());
+    facts.add_with("reachable_pairs_ratio", "reachable pairs", ratio(pairs), remark);
+    let of = found.and_then(|found| Summary::of(found.from.of.iter().map(|&reached| reached as f64).collect()));
+    for (key, title, value) in [
+        ("reached_min", "a node reaches, at least", of.as_ref().map(|of| of.min)),
+        ("reached_p50", "median", of.as_ref().map(|of| of.p50)),
+        ("reached_max", "at most", of.as_ref().map(|of| of.max)),
+    ] {
+        facts.add_with(key, title, number(value), "other nodes, along arcs");
+    }
+    let Some(found) = found else { return };
+    let Some(Served { servers, clients, by_all, pairs }) = found.servers else { return };
+    let remark = format!("servers to which a directed path leads from each of {clients} clients");
+    facts.add_with("servers_from_all", "reached by every client", Cell::Of(by_all, servers), remark);
+    let share = (servers * clients > 0).then(|| pairs as f64 / (servers * clients) as f64);
+    facts.add_with("client_server_pairs_ratio", "clients to servers", ratio(share), "pairs that a directed path joins");
 }
 
 /// Measures of the undirected projection: who was connected to whom; nothing if none of them is wanted.
@@ -104,12 +120,13 @@ pub(super) fn undirected_facts(network: &Network, metrics: &Metrics) -> Option<F
         let cores = core_numbers(both);
         let deepest = cores.iter().copied().max();
         let within = cores.iter().filter(|&&core| Some(core) == deepest).count();
-        facts.add_with("degeneracy", "degeneracy", deepest, format!("{within} nodes are in the innermost core"));
+        facts.add_with("degeneracy", "degeneracy", deepest, "the greatest k of which there is a k-core");
+        facts.add("innermost_core_nodes", "nodes in the innermost core", within);
     }
     if metrics.has(Metric::Cuts) {
         let found = cuts(both);
         let names: Vec<&str> =
-            found.articulations.iter().take(5).map(|&node| network.nodes[node as usize].name.as_str()).collect();
+            found.articulations.iter().take(5).map(|&node| &*network.nodes[node as usize].name).collect();
         let more = if found.articulations.len() > names.len() { ", …" } else { "" };
         let listed = format!("{}{more}", names.join(", "));
         facts.add_with("articulation_points", "articulation points", found.articulations.len(), listed);
@@ -127,74 +144,4 @@ fn add_clustering(both: &Csr, facts: &mut Facts) {
     let remark = "paths of two edges that a third closes";
     facts.add_with("transitivity", "transitivity", number(found.transitivity()), remark);
     facts.add("triangles", "triangles", found.triangles);
-}
-
-/// What share of the nodes stays in the largest component when nodes are removed, by the order of removal; nothing if it
-/// is not wanted or does not fit.
-pub(super) fn robustness_table(
-    network: &Network,
-    seed: u64,
-    through: Option<&Through>,
-    budget: &mut Budget<'_>,
-) -> Option<Table> {
-    let Some(through) = through else {
-        budget.lose(Metric::Robustness, "it needs betweenness");
-        return None;
-    };
-    let both = network.graph.undirected();
-    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for (at, node) in (0_u32..).zip(&network.nodes) {
-        groups.entry(node.group_or_foreign()).or_default().push(at);
-    }
-    if groups.len() < 2 {
-        groups.clear();
-    }
-    let by_betweenness = match through.sources {
-        None => "by betweenness at the begin".to_owned(),
-        Some(k) => format!("by betweenness from {k} nodes, seed {seed}"),
-    };
-    let names = [
-        format!("at random, seed {seed}"),
-        "by degree at the begin".to_owned(),
-        "by degree as it is then".to_owned(),
-        by_betweenness,
-    ];
-    let order = |which: usize| match which {
-        0 => random_order(both, seed),
-        1 => by_degree(both),
-        2 => by_degree_adaptive(both),
-        _ => by_score(&through.scores),
-    };
-    let orders = names.len() + groups.len().min(MOST_GROUPS);
-    let rows = budget.spend(Metric::Robustness, orders, |work| {
-        let mut rows = Vec::new();
-        for (which, name) in names.into_iter().enumerate() {
-            work.step()?;
-            rows.push(robustness_row(both, name, &order(which)));
-        }
-        for (group, members) in groups.into_iter().take(MOST_GROUPS) {
-            work.step()?;
-            rows.push(robustness_row(both, format!("all of group {group}"), &members));
-        }
-        Ok(rows)
-    })?;
-    let mut columns = vec![Column::new("order", "removed"), Column::new("r", "R")];
-    for share in SHARES {
-        let percent = share * 100.0;
-        columns.push(Column::new(&format!("largest_at_{percent}pct_ratio"), &format!("{percent} % gone")));
-    }
-    columns.push(Column::new("below_half_ratio", "below half at"));
-    columns.push(Column::new("largest_at_end_ratio", "all of them gone"));
-    let title = "Robustness: nodes left in the largest component, of all nodes, undirected";
-    Some(Table { rows, ..Table::new("robustness", title, columns) })
-}
-
-fn robustness_row(both: &Csr, name: String, order: &[u32]) -> Vec<Cell> {
-    let curve = remove(both, order);
-    let end = curve.largest.last().filter(|_| order.len() < curve.nodes);
-    let mut row = vec![Cell::Text(name), number(curve.r())];
-    row.extend(SHARES.map(|share| ratio(curve.at(share))));
-    row.push(ratio(curve.below_half().map(|q| q as f64 / curve.nodes as f64)));
-    row.push(ratio(end.map(|&size| f64::from(size) / curve.nodes as f64)));
-    row
 }

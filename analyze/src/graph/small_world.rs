@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::clustering::clustering;
 use super::components::parts_of;
 use super::csr::{Csr, Graph};
-use super::distance::distances;
+use super::distance::{Totals, distances_within};
 use super::random::Random;
 use crate::work::{Stopped, Work};
 
@@ -29,6 +29,12 @@ pub struct SmallWorld {
     pub random_path: f64,
     /// From how many nodes distances were taken.
     pub sources: usize,
+    /// The standard error of `path`; 0 where it is from all nodes.
+    pub path_error: f64,
+    /// The standard error of `random_clustering`, by the deviation of the random graphs.
+    pub random_clustering_error: f64,
+    /// That of `random_path`.
+    pub random_path_error: f64,
 }
 
 impl SmallWorld {
@@ -37,6 +43,16 @@ impl SmallWorld {
     pub fn sigma(&self) -> Option<f64> {
         let ratio = (self.clustering / self.random_clustering) / (self.path / self.random_path);
         (self.random_clustering > 0.0).then_some(ratio)
+    }
+
+    /// The standard error of σ, to first order: the shares by which its parts may be off, as the root of their squares.
+    pub fn sigma_error(&self) -> Option<f64> {
+        let shares = [
+            self.path_error / self.path,
+            self.random_clustering_error / self.random_clustering,
+            self.random_path_error / self.random_path,
+        ];
+        Some(self.sigma()? * shares.iter().map(|share| share * share).sum::<f64>().sqrt())
     }
 }
 
@@ -73,9 +89,10 @@ pub(super) fn small_world_within(both: &Csr, seed: u64, work: &Work<'_>) -> Resu
     }
     let sources = if (own.nodes() as u64).saturating_mul(own.arcs() as u64) > MOST_STEPS { SAMPLE } else { u32::MAX };
     work.step()?;
-    let Some((local, path, sources)) = measure(&own, sources, &mut random) else { return Ok(None) };
+    let Some((local, own_path, sources)) = measure(&own, sources, &mut random) else { return Ok(None) };
+    let path = own_path.mean;
     let n = u32::try_from(own.nodes()).unwrap_or(u32::MAX);
-    let (mut locals, mut paths) = (0.0, 0.0);
+    let (mut locals, mut paths) = (Vec::new(), Vec::new());
     let most = u32::try_from(sources).unwrap_or(u32::MAX);
     for _ in 0..GRAPHS {
         work.step()?;
@@ -84,17 +101,45 @@ pub(super) fn small_world_within(both: &Csr, seed: u64, work: &Work<'_>) -> Resu
         let largest = both.induced(&parts_of(both).members(0));
         // Of as many edges some join the largest component.
         let Some((_, path, _)) = measure(&largest, most, &mut random) else { return Ok(None) };
-        locals += clustering(both).mean().unwrap_or(0.0);
-        paths += path;
+        locals.push(clustering(both).mean().unwrap_or(0.0));
+        paths.push(path.mean);
     }
-    let (random_clustering, random_path) = (locals / f64::from(GRAPHS), paths / f64::from(GRAPHS));
-    Ok(Some(SmallWorld { clustering: local, path, random_clustering, random_path, sources }))
+    let (random_clustering, random_clustering_error) = mean_and_error(&locals);
+    let (random_path, random_path_error) = mean_and_error(&paths);
+    Ok(Some(SmallWorld {
+        clustering: local,
+        path,
+        random_clustering,
+        random_path,
+        sources,
+        path_error: own_path.error,
+        random_clustering_error,
+        random_path_error,
+    }))
+}
+
+/// A mean and its standard error.
+pub(super) fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|one| (one - mean).powi(2)).sum();
+    (mean, (squares / (n - 1.0) / n).sqrt())
+}
+
+/// The mean distance, and its standard error.
+struct Path {
+    mean: f64,
+    error: f64,
 }
 
 /// Clustering, mean distance, and from how many nodes that was taken.
-fn measure(both: &Csr, most: u32, random: &mut Random) -> Option<(f64, f64, usize)> {
+fn measure(both: &Csr, most: u32, random: &mut Random) -> Option<(f64, Path, usize)> {
     let sources = random.sample(u32::try_from(both.nodes()).unwrap_or(u32::MAX), most);
-    Some((clustering(both).mean()?, distances(both, both, &sources).mean()?, sources.len()))
+    let is_all = sources.len() == both.nodes();
+    let totals = if is_all { Totals::None } else { Totals::Each };
+    let found = distances_within(both, both, &sources, totals, &Work::unwatched()).ok()?;
+    let error = found.mean_error(both.nodes()).unwrap_or(0.0);
+    Some((clustering(both).mean()?, Path { mean: found.mean()?, error }, sources.len()))
 }
 
 /// A graph of n nodes and m edges, every one as likely.
@@ -140,6 +185,12 @@ mod tests {
         let ring = Graph::from_arcs(n as usize, &near.chain(far).collect::<Vec<_>>());
         let found = small_world(ring.undirected(), 0).unwrap();
         assert!(found.sigma().unwrap() > 10.0 && found.clustering > 0.5, "{found:?}");
+        // Other random graphs give another quotient, and not farther away than its error says.
+        let sigmas: Vec<f64> =
+            (0..12).map(|seed| small_world(ring.undirected(), seed).unwrap().sigma().unwrap()).collect();
+        let (_, error) = mean_and_error(&sigmas);
+        let ratio = found.sigma_error().unwrap() / (error * 12_f64.sqrt());
+        assert!((0.4..2.5).contains(&ratio), "{ratio} {sigmas:?}");
         // G(n, m) is expected to have the clustering 2m/(n(n − 1)).
         let chance = 2.0 * ring.edges() as f64 / f64::from(n * (n - 1));
         assert!((found.random_clustering / chance - 1.0).abs() < 0.15, "{found:?}, {chance}");

@@ -38,7 +38,7 @@ pub(super) fn spectral_radius_within(both: &Csr, work: &Work<'_>) -> Result<Opti
     if both.arcs() == 0 {
         return Ok((both.nodes() > 0).then_some(0.0));
     }
-    lanczos(both.nodes(), apply, &[], End::Greatest, work)
+    Ok(lanczos(both.nodes(), apply, &[], End::Greatest, work)?.map(|(value, _)| value))
 }
 
 /// Algebraic connectivity: the second least eigenvalue of the Laplacian D − A.
@@ -63,7 +63,7 @@ pub(super) fn algebraic_connectivity_within(both: &Csr, work: &Work<'_>) -> Resu
     let apply = |x: &[f64], y: &mut [f64]| {
         rows(both, y, |node| f64::from(both.degree(node)) * x[node as usize] - sum(both, node, x));
     };
-    second(both, apply, |_| 1.0, work)
+    Ok(second(both, &apply, |_| 1.0, work)?.map(|found| found.value))
 }
 
 /// Spectral gap: the second least eigenvalue of the normalised Laplacian I − D^(−1/2) A D^(−1/2).
@@ -81,11 +81,38 @@ pub(super) fn algebraic_connectivity_within(both: &Csr, work: &Work<'_>) -> Resu
 /// assert!((spectral_gap(full.undirected()).unwrap() - 4.0 / 3.0).abs() < 1e-9);
 /// ```
 pub fn spectral_gap(both: &Csr) -> Option<f64> {
-    spectral_gap_within(both, &Work::unwatched()).unwrap_or_default()
+    gap_within(both, &Work::unwatched()).unwrap_or_default().map(|found| found.value)
+}
+
+/// The spectral gap, and the cut that its vector leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Gap {
+    pub(super) value: f64,
+    /// Nothing where the graph falls apart anyway.
+    pub(super) cut: Option<Sweep>,
+}
+
+/// The cut that [`spectral_gap`]'s vector leads to; nothing where the gap is nothing, or the graph is not connected.
+///
+/// Definition: the sweep of F. Chung, *Spectral Graph Theory*, 2.2, as D. Spielman and S. Teng, "Spectral partitioning
+/// works", 1996: nodes by their number in the vector over the root of their degree; of the cuts between the first of them
+/// and the others that of the least conductance. It is no higher than √(2·gap), and no cut's is lower than half of the gap.
+/// On the undirected projection *U*. Cost: that of [`spectral_gap`] twice, and O(|V| log |V| + |E|).
+///
+/// ```
+/// use tg_analyze::graph::{Graph, spectral::sweep};
+/// // Two triangles joined by an edge.
+/// let graph = Graph::from_arcs(6, &[(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3), (2, 3)]);
+/// let cut = sweep(graph.undirected()).unwrap();
+/// assert!((cut.conductance - 1.0 / 7.0).abs() < 1e-12);
+/// assert!(cut.side == [0, 1, 2] || cut.side == [3, 4, 5]);
+/// ```
+pub fn sweep(both: &Csr) -> Option<Sweep> {
+    gap_within(both, &Work::unwatched()).unwrap_or_default()?.cut
 }
 
 /// The same, unless it is stopped.
-pub(super) fn spectral_gap_within(both: &Csr, work: &Work<'_>) -> Result<Option<f64>, Stopped> {
+pub(super) fn gap_within(both: &Csr, work: &Work<'_>) -> Result<Option<Gap>, Stopped> {
     let root = |node: u32| f64::from(both.degree(node)).sqrt();
     let share: Vec<f64> = both.ids().map(|node| 1.0 / root(node)).collect();
     let apply = |x: &[f64], y: &mut [f64]| {
@@ -94,25 +121,97 @@ pub(super) fn spectral_gap_within(both: &Csr, work: &Work<'_>) -> Result<Option<
             x[node as usize] - share[node as usize] * near
         });
     };
-    second(both, apply, root, work)
+    let Some(found) = second(both, &apply, root, work)? else { return Ok(None) };
+    let cut = found.vector().map(|vector| Sweep::along(both, &vector, root));
+    Ok(Some(Gap { value: found.value, cut: cut.flatten() }))
 }
 
 /// The least eigenvalue when the vector of eigenvalue 0 is kept out.
-fn second(
+fn second<'a, F: Fn(&[f64], &mut [f64])>(
     both: &Csr,
-    apply: impl Fn(&[f64], &mut [f64]),
+    apply: &'a F,
     kernel: impl Fn(u32) -> f64,
     work: &Work<'_>,
-) -> Result<Option<f64>, Stopped> {
+) -> Result<Option<Second<'a, F>>, Stopped> {
     if both.nodes() < 2 {
         return Ok(None);
     }
     if parts_of(both).sizes.len() > 1 {
-        return Ok(Some(0.0));
+        return Ok(Some(Second { value: 0.0, basis: None, apply, out: Vec::new() }));
     }
     let mut out: Vec<f64> = both.ids().map(kernel).collect();
     normalise(&mut out);
-    lanczos(both.nodes(), apply, &out, End::Least, work)
+    let found = lanczos(both.nodes(), apply, &out, End::Least, work)?;
+    Ok(found.map(|(value, basis)| Second { value, basis: Some(basis), apply, out }))
+}
+
+/// A second least eigenvalue, and what its vector can be made of.
+struct Second<'a, F> {
+    value: f64,
+    /// Nothing for a graph that is not connected.
+    basis: Option<Tridiagonal>,
+    apply: &'a F,
+    out: Vec<f64>,
+}
+
+impl<F: Fn(&[f64], &mut [f64])> Second<'_, F> {
+    /// The eigenvector, by the same steps once more: keeping those of the first time would take a vector for each.
+    fn vector(&self) -> Option<Vec<f64>> {
+        let basis = self.basis.as_ref()?;
+        let (weights, _) = basis.vector(self.value)?;
+        let n = self.out.len();
+        let mut now = start(n, &self.out);
+        let (mut before, mut next, mut sum) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        for (step, weight) in weights.into_iter().enumerate() {
+            sum.iter_mut().zip(&now).for_each(|(sum, now)| *sum += weight * now);
+            let Some(&beta) = basis.off.get(step) else { break };
+            (self.apply)(&now, &mut next);
+            let above = if step == 0 { 0.0 } else { basis.off[step - 1] };
+            less(&mut next, basis.diagonal[step], &now, above, &before);
+            keep_out(&mut next, &self.out);
+            scale(&mut next, 1.0 / beta);
+            std::mem::swap(&mut before, &mut now);
+            std::mem::swap(&mut now, &mut next);
+        }
+        Some(sum)
+    }
+}
+
+/// A cut of a connected graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    /// Edges across it, over the sum of the degrees on the side where that is less.
+    pub conductance: f64,
+    /// The nodes of that side, ascending.
+    pub side: Vec<u32>,
+}
+
+impl Sweep {
+    fn along(both: &Csr, vector: &[f64], root: impl Fn(u32) -> f64) -> Option<Self> {
+        let mut order: Vec<u32> = both.ids().collect();
+        let at: Vec<f64> = both.ids().map(|node| vector[node as usize] / root(node)).collect();
+        order.sort_by(|&a, &b| at[a as usize].total_cmp(&at[b as usize]).then(a.cmp(&b)));
+        let mut is_in = vec![false; both.nodes()];
+        let (mut across, mut within) = (0, 0);
+        let mut best: Option<(f64, usize)> = None;
+        for (count, &node) in order.iter().enumerate().take(both.nodes().saturating_sub(1)) {
+            let inner = both.of(node).iter().filter(|&&other| is_in[other as usize]).count();
+            // What led to it leads no longer across; what else it has does now.
+            across = across + both.of(node).len() - 2 * inner;
+            within += both.of(node).len();
+            is_in[node as usize] = true;
+            let conductance = across as f64 / within.min(both.arcs() - within) as f64;
+            if best.is_none_or(|(least, _)| conductance < least) {
+                best = Some((conductance, count + 1));
+            }
+        }
+        let (conductance, count) = best?;
+        let (one, other) = order.split_at(count);
+        let degrees = |nodes: &[u32]| nodes.iter().map(|&node| both.of(node).len()).sum::<usize>();
+        let mut side = if degrees(one) <= degrees(other) { one } else { other }.to_vec();
+        side.sort_unstable();
+        Some(Self { conductance, side })
+    }
 }
 
 fn sum(both: &Csr, node: u32, x: &[f64]) -> f64 {
@@ -137,12 +236,8 @@ fn lanczos(
     out: &[f64],
     end: End,
     work: &Work<'_>,
-) -> Result<Option<f64>, Stopped> {
-    // Any start will do that is not orthogonal to the vector sought; the same one every time, so that a report is too.
-    let mut random = Random::new(0);
-    let mut now: Vec<f64> = (0..n).map(|_| random.unit() - 0.5).collect();
-    keep_out(&mut now, out);
-    normalise(&mut now);
+) -> Result<Option<(f64, Tridiagonal)>, Stopped> {
+    let mut now = start(n, out);
     let (mut before, mut next) = (vec![0.0; n], vec![0.0; n]);
     let mut found = Tridiagonal::default();
     let mut look = 1;
@@ -151,9 +246,7 @@ fn lanczos(
         apply(&now, &mut next);
         let alpha = dot(&now, &next);
         let beta = found.off.last().copied().unwrap_or(0.0);
-        for ((next, now), before) in next.iter_mut().zip(&now).zip(&before) {
-            *next -= alpha * now + beta * before;
-        }
+        less(&mut next, alpha, &now, beta, &before);
         keep_out(&mut next, out);
         let beta = dot(&next, &next).sqrt();
         found.diagonal.push(alpha);
@@ -162,7 +255,7 @@ fn lanczos(
             look = step + 1 + step / 8;
             let value = found.extreme(end);
             if found.residual(value, beta) <= TOLERANCE * bound {
-                return Ok(Some(value));
+                return Ok(Some((value, found)));
             }
         }
         found.off.push(beta);
@@ -171,6 +264,22 @@ fn lanczos(
         std::mem::swap(&mut now, &mut next);
     }
     Ok(None)
+}
+
+/// Any start will do that is not orthogonal to the vector sought; the same one every time, so that a report is too.
+fn start(n: usize, out: &[f64]) -> Vec<f64> {
+    let mut random = Random::new(0);
+    let mut start: Vec<f64> = (0..n).map(|_| random.unit() - 0.5).collect();
+    keep_out(&mut start, out);
+    normalise(&mut start);
+    start
+}
+
+/// Takes so much of two vectors from a third.
+fn less(next: &mut [f64], alpha: f64, now: &[f64], beta: f64, before: &[f64]) {
+    for ((next, now), before) in next.iter_mut().zip(now).zip(before) {
+        *next -= alpha * now + beta * before;
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -250,10 +359,16 @@ impl Tridiagonal {
 
     /// How far the operator times a vector of length 1 is from `value` times it: some eigenvalue is no farther away.
     ///
-    /// The vector is that of T, found from both of its ends (I. Dhillon and B. Parlett, "Orthogonal eigenvectors and
-    /// relative gaps", 2003): they meet in the row that is left with the least. What the operator adds to T is `last` times
-    /// the vector's last number.
+    /// What the operator adds to T is `last` times the vector's last number.
     fn residual(&self, value: f64, last: f64) -> f64 {
+        self.vector(value).map_or(f64::INFINITY, |(vector, left)| left + last * vector[vector.len() - 1].abs())
+    }
+
+    /// The vector of length 1 that T turns most nearly into `value` times itself, and how far it is from that.
+    ///
+    /// It is found from both of its ends (I. Dhillon and B. Parlett, "Orthogonal eigenvectors and relative gaps", 2003):
+    /// they meet in the row that is left with the least.
+    fn vector(&self, value: f64) -> Option<(Vec<f64>, f64)> {
         let count = self.diagonal.len();
         let least = f64::EPSILON * f64::EPSILON * self.bound();
         let away_from_zero = |pivot: f64| if pivot.abs() < least { least } else { pivot };
@@ -267,18 +382,17 @@ impl Tridiagonal {
             up[at] = away_from_zero(self.diagonal[at] - value - below);
         }
         let left = |at: usize| (down[at] + up[at] - (self.diagonal[at] - value)).abs();
-        let Some(meet) = (0..count).min_by(|&a, &b| left(a).total_cmp(&left(b))) else { return f64::INFINITY };
-        let (mut square, mut one) = (1.0, 1.0);
+        let meet = (0..count).min_by(|&a, &b| left(a).total_cmp(&left(b)))?;
+        let mut vector = vec![1.0; count];
         for at in (0..meet).rev() {
-            one *= -self.off[at] / down[at];
-            square += one * one;
+            vector[at] = -vector[at + 1] * self.off[at] / down[at];
         }
-        one = 1.0;
-        for (off, up) in self.off.iter().zip(&up[1..]).skip(meet) {
-            one *= -off / up;
-            square += one * one;
+        for at in meet + 1..count {
+            vector[at] = -vector[at - 1] * self.off[at - 1] / up[at];
         }
-        (left(meet) + last * one.abs()) / square.sqrt()
+        let length = dot(&vector, &vector).sqrt();
+        scale(&mut vector, 1.0 / length);
+        Some((vector, left(meet) / length))
     }
 }
 
@@ -317,5 +431,35 @@ mod tests {
         }
         // A path whose value is too near to its neighbours is not guessed at.
         assert_eq!(algebraic_connectivity(Graph::from_arcs(5000, &path(5000)).undirected()), None);
+    }
+
+    #[test]
+    fn a_sweep_lies_between_the_bounds_of_cheeger() {
+        let mut random = Random::new(8);
+        let mut best = 0;
+        for round in 0..60 {
+            let n = 4 + round % 9;
+            let arcs: Vec<_> = (1..n).map(|a| (a, random.below(a))).collect();
+            let more: Vec<_> = (0..random.below(2 * n)).map(|_| (random.below(n), random.below(n))).collect();
+            let graph = Graph::from_arcs(n as usize, &[arcs, more].concat());
+            let both = graph.undirected();
+            let (gap, cut) = (spectral_gap(both).unwrap(), sweep(both).unwrap());
+            let conductance = |side: u32| {
+                let is_in = |node: u32| side >> node & 1 == 1;
+                let inside: Vec<u32> = both.ids().filter(|&node| is_in(node)).collect();
+                let across: usize = inside.iter().flat_map(|&a| both.of(a)).filter(|&&b| !is_in(b)).count();
+                let within: usize = inside.iter().map(|&a| both.of(a).len()).sum();
+                across as f64 / within.min(both.arcs() - within) as f64
+            };
+            let side = cut.side.iter().map(|&node| 1_u32 << node).sum();
+            assert!((conductance(side) - cut.conductance).abs() < 1e-12, "{cut:?}");
+            let least = (1..(1_u32 << n) - 1).map(conductance).fold(f64::MAX, f64::min);
+            assert!(gap / 2.0 - 1e-9 <= least && least <= cut.conductance + 1e-12, "{gap} {least} {cut:?}");
+            assert!(cut.conductance <= (2.0 * gap).sqrt() + 1e-9, "{gap} {cut:?}");
+            best += u32::from((cut.conductance - least).abs() < 1e-12);
+        }
+        assert!(best > 40, "mostly it is the best cut: {best}");
+        assert_eq!(sweep(Graph::from_arcs(4, &[(0, 1), (2, 3)]).undirected()), None);
+        assert_eq!(sweep(Graph::from_arcs(1, &[]).undirected()), None);
     }
 }

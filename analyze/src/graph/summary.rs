@@ -8,16 +8,18 @@ use super::components::{Parts, weak};
 use super::dear::{Budget, Dear, Paths, UNFIT};
 use super::degree::{Degrees, degrees};
 use super::distance::Distances;
+use super::latency::latency_facts;
 use super::metric::{Metric, Metrics};
 use super::network::{Connectivity, Network};
 use super::overlap::overlap_facts;
 use super::shape::{directed_facts, undirected_facts};
+use super::spread::{degree_table, histogram, role_table, shells, sizes};
+use super::strong::strong;
 use super::words::Words;
 use crate::dataset::Dataset;
 use crate::error::AnalyzeError;
 use crate::export::{Kind, Named, When};
 use crate::report::{Cell, Column, Facts, Line, Report, Section, Table, Tone};
-use crate::summary::Summary;
 use crate::work::Watch;
 
 /// No more components than this are listed.
@@ -63,6 +65,7 @@ pub fn graph(dataset: &Dataset, options: &GraphOptions, watch: &dyn Watch) -> Re
     let (headline, sections) = measured(&named, options.seed, &mut budget);
     report.headline = Some(headline);
     report.sections = sections;
+    report.sections.extend(latency_facts(dataset, &named, options.seed, &mut budget)?.map(Section::Facts));
     report.sections.extend(over_time(dataset, &named, &mut budget)?);
     if options.metrics.has(Metric::Overlap) {
         report.sections.extend(overlap(dataset, &named, options)?.map(Section::Facts));
@@ -89,14 +92,39 @@ pub(super) fn measured(named: &Named, seed: u64, budget: &mut Budget<'_>) -> (Li
         sections.push(Section::Facts(distance_facts(dear.paths.as_ref(), seed)));
     }
     if metrics.has(Metric::Degrees) {
-        sections.push(Section::Table(degree_table(kind, network, &undirected)));
+        sections.push(Section::Table(degree_table(kind, network)));
+        sections.extend(role_table(kind, network).map(Section::Table));
     }
     sections.extend(undirected_facts(network, metrics).map(Section::Facts));
     sections.extend(cohesion_facts(network, &parts, budget, &dear, seed).map(Section::Facts));
     sections.extend(directed_facts(kind, network, metrics, &dear).map(Section::Facts));
     sections.extend(central_table(network, metrics, dear.through.as_ref()).map(Section::Table));
     sections.extend(dear.robustness.map(Section::Table));
+    sections.extend(for_programs(kind, network, &parts, metrics).map(Section::Table));
     (verdict(network, &parts, &undirected), sections)
+}
+
+/// Distributions that nobody reads line by line.
+fn for_programs<'a>(
+    kind: Kind,
+    network: &'a Network,
+    parts: &'a Parts,
+    metrics: &'a Metrics,
+) -> impl Iterator<Item = Table> + use<'a> {
+    let mut tables = Vec::new();
+    if metrics.has(Metric::Degrees) {
+        tables.push(histogram(kind, network));
+    }
+    if metrics.has(Metric::Components) {
+        tables.push(sizes("component_sizes", parts));
+    }
+    if metrics.has(Metric::BowTie) {
+        tables.push(sizes("strong_component_sizes", &strong(&network.graph)));
+    }
+    if metrics.has(Metric::Cores) {
+        tables.push(shells(network));
+    }
+    tables.into_iter()
 }
 
 /// Lifetimes, sessions and what they let through, where connections over time are known; that they are not is an error
@@ -105,19 +133,20 @@ fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Resul
     let metrics = budget.metrics;
     let all = [Metric::Lifetimes, Metric::Sessions, Metric::Temporal];
     let asked = all.into_iter().find(|metric| metrics.names(*metric));
-    if named.kind != Kind::Connections {
-        return match asked {
-            Some(metric) => {
-                let why = format!("`{}` are those of connections: ask with `--kind conn`", metric.name());
-                Err(AnalyzeError::Question(why))
-            }
-            None => Ok(Vec::new()),
-        };
-    }
     if !metrics.has_any(&all) {
         return Ok(Vec::new());
     }
-    let Some(contacts) = Contacts::read(dataset)? else {
+    let contacts = match named.kind {
+        Kind::Connections => Contacts::read(dataset)?,
+        Kind::Mesh => Some(Contacts::of_meshes(dataset)?),
+        Kind::RoutingTables => {
+            return asked.map_or(Ok(Vec::new()), |metric| {
+                let why = "are those of connections and meshes: ask with `--kind conn` or `--kind mesh`";
+                Err(AnalyzeError::Question(format!("`{}` {why}", metric.name())))
+            });
+        }
+    };
+    let Some(contacts) = contacts else {
         return match asked {
             Some(metric) => Err(AnalyzeError::NoData(format!(
                 "`{}` has no table `connections`: nobody knows how long one lasted, and so there is no `{}`",
@@ -127,20 +156,20 @@ fn over_time(dataset: &Dataset, named: &Named, budget: &mut Budget<'_>) -> Resul
             None => Ok(Vec::new()),
         };
     };
+    let nodes = match &named.network.source {
+        Connectivity::EverOpen => named.network.nodes.len(),
+        Connectivity::Snapshot(_) | Connectivity::At(_) => {
+            Named::read(dataset, named.kind, &When::Whole)?.network.nodes.len()
+        }
+    };
     let mut sections = Vec::new();
     if metrics.has(Metric::Lifetimes) {
         sections.extend(contacts.lifetimes());
     }
     if metrics.has(Metric::Sessions) {
-        sections.extend(contacts.sessions());
+        sections.extend(contacts.sessions(nodes));
     }
     if metrics.has(Metric::Temporal) {
-        let nodes = match &named.network.source {
-            Connectivity::EverOpen => named.network.nodes.len(),
-            Connectivity::Snapshot(_) | Connectivity::At(_) => {
-                Named::read(dataset, Kind::Connections, &When::Whole)?.network.nodes.len()
-            }
-        };
         sections.push(Section::Facts(contacts.temporal(nodes, budget)));
     }
     Ok(sections)
@@ -183,7 +212,7 @@ fn size_facts(kind: Kind, network: &Network, parts: &Parts, undirected: &Degrees
     let mut facts = Facts::new("size", "");
     let words = Words::of(kind);
     facts.add("source", "taken from", Words::source(kind, &network.source));
-    let foreign = network.nodes.iter().filter(|node| node.group.is_none()).count();
+    let foreign = network.nodes.iter().filter(|node| node.member.is_none()).count();
     let instances = plural(n - foreign, "of this run", "of this run");
     facts.add_with(
         "nodes",
@@ -194,10 +223,25 @@ fn size_facts(kind: Kind, network: &Network, parts: &Parts, undirected: &Degrees
     facts.add_with("edges", "edges", graph.edges(), words.edges);
     facts.add_with("arcs", "arcs", graph.outbound().arcs(), format!("{}, each pair once", words.arcs));
     facts.add_with("connections", words.links, network.connections, "repeated ones too");
+    let once = graph.outbound().arcs() as u64 + network.undirected_pairs;
+    let remark = "more than one between the same two, the same way";
+    facts.add_with("repeats", "repeated ones", network.connections.saturating_sub(once), remark);
     facts.add("loops", &format!("{} to oneself", words.links), graph.loops());
     let possible = n as f64 * (n as f64 - 1.0) / 2.0;
     let density = if n > 1 { Cell::ratio(graph.edges() as f64 / possible) } else { Cell::Absent };
     facts.add_with("density_ratio", "density", density, "edges of all possible ones");
+    let arcs = graph.outbound().arcs() as f64;
+    let density = if n > 1 { Cell::ratio(arcs / (2.0 * possible)) } else { Cell::Absent };
+    facts.add_with("arc_density_ratio", "density of arcs", density, "arcs of all possible ones");
+    let targets = network.graph.outbound().ids();
+    let targets = targets.filter(|&node| graph.outbound().of(node).is_empty() && !graph.inbound().of(node).is_empty());
+    facts.add_with("targets_only", "only ever targets", targets.count(), "nodes with arcs to them and none from them");
+    let told = network.nodes.iter().filter_map(|node| node.member.as_deref()?.dialable).collect::<Vec<_>>();
+    if !told.is_empty() {
+        let not = told.iter().filter(|yes| !**yes).count() as u64;
+        let remark = "instances of those that said whether others can dial them";
+        facts.add_with("not_dialable", "not dialable", Cell::Of(not, told.len() as u64), remark);
+    }
     facts.add("components", "components", parts.sizes.len());
     facts.add("isolated", "isolated nodes", undirected.isolated());
     facts
@@ -208,82 +252,37 @@ fn distance_facts(paths: Option<&Paths>, seed: u64) -> Facts {
     let mut facts = Facts::new("distances", "Distances, undirected, in the largest component");
     let number = |value: Option<f64>| value.map_or(Cell::Absent, Cell::number);
     let largest = paths.map(|paths| &paths.largest);
-    let from = match paths {
-        None => UNFIT.to_owned(),
-        Some(Paths { sampled: None, .. }) => "exact, from every node".to_owned(),
-        Some(Paths { sampled: Some((n, _)), .. }) => format!("from a sample of {n} nodes, seed {seed}"),
+    let sampled = paths.and_then(|paths| paths.sampled.as_ref());
+    let from = match (paths, sampled) {
+        (None, _) => UNFIT.to_owned(),
+        (Some(_), None) => "exact, from every node".to_owned(),
+        (Some(_), Some(sampled)) => format!("from a sample of {} nodes, seed {seed}", sampled.nodes),
     };
-    let exact = paths.is_some_and(|paths| paths.sampled.is_none());
-    let at_least = if exact { String::new() } else { format!("at least; {from}") };
+    let is_exact = paths.is_some() && sampled.is_none();
     facts.add_with("mean_path_hops", "mean path", number(largest.and_then(Distances::mean)), from);
-    let error = paths.and_then(|paths| paths.sampled.and_then(|(_, error)| error));
-    let remark = if exact { "" } else { "standard error, by the mean distances of the nodes in the sample" };
-    facts.add_with("mean_path_error_hops", "mean path, error", number(error), remark);
-    facts.add("median_path_hops", "median path", largest.and_then(Distances::median));
-    facts.add_with("diameter_hops", "diameter", largest.and_then(Distances::diameter), at_least);
+    let error = |facts: &mut Facts, key: &str, title: &str, value: Option<f64>, remark: &str| {
+        facts.add_with(key, title, number(value), if is_exact { "" } else { remark });
+    };
+    let remark = "standard error, by the mean distances of the nodes in the sample";
+    error(&mut facts, "mean_path_error_hops", "mean path, error", sampled.and_then(|one| one.mean_error), remark);
+    let medians = sampled.and_then(|sampled| sampled.medians);
+    let remark =
+        medians.map_or(String::new(), |(low, high)| format!("from {low} to {high} in four parts of the sample"));
+    facts.add_with("median_path_hops", "median path", largest.and_then(Distances::median), remark);
+    let at_most = sampled.and_then(|sampled| sampled.at_most);
+    let remark =
+        at_most.map_or(String::new(), |most| format!("at least; at most {most}, twice the least found from a node"));
+    facts.add_with("diameter_hops", "diameter", largest.and_then(Distances::diameter), remark);
     // The radius of a sample would be an upper bound that nobody can use.
-    facts.add("radius_hops", "radius", largest.and_then(Distances::radius).filter(|_| exact));
+    facts.add("radius_hops", "radius", largest.and_then(Distances::radius).filter(|_| is_exact));
     let effective = number(largest.and_then(|largest| largest.effective(0.9)));
     facts.add_with("effective_diameter_hops", "effective diameter", effective, "90 % of the pairs are within it");
+    let (value, remark) =
+        (sampled.and_then(|one| one.effective_error), "standard error, roughly, by four parts of the sample");
+    error(&mut facts, "effective_diameter_error_hops", "effective diameter, error", value, remark);
     let efficiency = number(paths.and_then(|paths| paths.efficiency));
     facts.add_with("global_efficiency", "global efficiency", efficiency, "mean of 1/distance over all pairs of nodes");
     facts
-}
-
-/// Degrees of all nodes and by group, in the three projections.
-fn degree_table(kind: Kind, network: &Network, undirected: &Degrees) -> Table {
-    let mut table = Table::new(
-        "degrees",
-        "Degrees",
-        vec![
-            Column::new("degree", "degree"),
-            Column::new("group", "group"),
-            Column::new("nodes", "nodes"),
-            Column::new("mean", "mean"),
-            Column::new("sd", "sd"),
-            Column::new("min", "min"),
-            Column::new("p50", "p50"),
-            Column::new("p95", "p95"),
-            Column::new("max", "max"),
-            Column::new("gini", "gini"),
-        ],
-    );
-    "there is no node".clone_into(&mut table.empty);
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, node) in network.nodes.iter().enumerate() {
-        groups.entry(node.group_or_foreign()).or_default().push(at);
-    }
-    let words = Words::of(kind);
-    let kinds = [
-        ("undirected", undirected.clone()),
-        (words.out, degrees(network.graph.outbound())),
-        (words.inward, degrees(network.graph.inbound())),
-    ];
-    for (title, degrees) in &kinds {
-        let all: Vec<usize> = (0..network.nodes.len()).collect();
-        let mut rows = vec![("(all)", &all)];
-        if groups.len() > 1 {
-            rows.extend(groups.iter().map(|(&group, members)| (group, members)));
-        }
-        for (group, members) in rows {
-            let some = Degrees { of: members.iter().map(|&at| degrees.of[at]).collect() };
-            let Some(Summary { n, mean, sd, min, p50, p95, max, .. }) = some.summary() else { continue };
-            let number = Cell::number;
-            table.rows.push(vec![
-                (*title).into(),
-                group.into(),
-                n.into(),
-                number(mean),
-                sd.map_or(Cell::Absent, number),
-                number(min),
-                number(p50),
-                number(p95),
-                number(max),
-                some.gini().map_or(Cell::Absent, number),
-            ]);
-        }
-    }
-    table
 }
 
 /// The components, the largest first, with their members.
@@ -307,7 +306,7 @@ fn component_table(network: &Network, parts: &Parts) -> Table {
             *groups.entry(network.nodes[node].group_or_foreign()).or_insert(0) += 1;
         }
         let groups: Vec<String> = groups.into_iter().map(|(group, n)| format!("{group} {n}")).collect();
-        let mut names: Vec<&str> = list.iter().take(MOST_MEMBERS).map(|&n| network.nodes[n].name.as_str()).collect();
+        let mut names: Vec<&str> = list.iter().take(MOST_MEMBERS).map(|&n| &*network.nodes[n].name).collect();
         if list.len() > MOST_MEMBERS {
             names.push("…");
         }

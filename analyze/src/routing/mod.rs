@@ -10,7 +10,7 @@ mod world;
 
 pub use density::{ALARM, Density, Part, density};
 pub use place::Place;
-pub(crate) use read::dumps;
+pub(crate) use read::{Dump, dumps};
 pub use report::report;
 pub use snapshot::{Overlap, Owner, Snapshot};
 pub use table::{Bucket, Entry, Health, Server, measure};

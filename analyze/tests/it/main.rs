@@ -17,6 +17,8 @@ mod machine;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod measures;
+#[cfg(test)]
 mod pubsub;
 #[cfg(test)]
 mod queries;

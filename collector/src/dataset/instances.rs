@@ -323,6 +323,7 @@ impl Instances {
                 .put(signal)
                 .put(None::<&str>)
                 .put(own.map_or(&[][..], |own| own.phases.as_slice()))
+                .put(self.region(id))
                 .end();
             outcomes.push(outcome);
         }
@@ -352,6 +353,22 @@ impl Instances {
             }
         }
         !self.faults.is_empty()
+    }
+
+    /// The region that the run put an instance into.
+    fn region(&self, id: &InstanceId) -> Option<&str> {
+        let regions = self.run.as_ref()?.network.as_ref()?.regions.as_ref()?;
+        let place = *regions.of.get(&id.group)?.get(id.index as usize)?;
+        regions.names.get(place as usize).map(String::as_str)
+    }
+
+    /// The network that was asked for, as JSON. Who reaches whom would be as long as the run is large.
+    fn network(&self) -> Option<String> {
+        let mut network = self.run.as_ref()?.network.clone()?;
+        if let Some(topology) = &mut network.topology {
+            topology.edges.clear();
+        }
+        serde_json::to_string(&network).ok()
     }
 
     /// Fills table `runs`.
@@ -388,6 +405,7 @@ impl Instances {
             .put(series.map(|series| series.id.as_str()))
             .put(config.as_slice())
             .put(series.map(|series| series.repeat))
+            .put(self.network().as_deref())
             .end();
     }
 }

@@ -267,3 +267,35 @@ async fn faults_on_schedule_are_rows_by_instance() {
     ];
     assert_eq!(faults.show(&["line", "fault", "action", "start_ts", "end_ts", "instance", "side"]), wanted);
 }
+
+#[tokio::test]
+async fn regions_and_the_network_that_was_asked_for_are_told() {
+    let home = Home::new(&[("b", 2), ("a", 1)]);
+    let path = home.run_dir().join("run.json");
+    let read = || std::fs::read(&path).expect("it is there");
+    let mut run: serde_json::Value = serde_json::from_slice(&read()).expect("JSON");
+    run["network"] = serde_json::json!({
+        "link": { "latency_ns": 1_000_000 },
+        "regions": { "names": ["east", "west"], "latency_ns": [[null, 5], [5, null]], "of": { "a": [1], "b": [0, 1] } },
+        "topology": { "kind": "random", "unreachable": "reject", "edges": [[0, 1]] },
+    });
+    home.write("run.json", run.to_string());
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let tables = open(&home.path("into").join("dataset"));
+    assert_eq!(tables["instances"].show(&["group", "group_seq", "region"]), ["a 0 west", "b 0 east", "b 1 west"]);
+    let told: serde_json::Value = serde_json::from_str(&tables["runs"].texts("network")[0]).expect("JSON");
+    assert_eq!((&told["link"], &told["regions"]), (&run["network"]["link"], &run["network"]["regions"]));
+    // Who reaches whom would be as long as the run is large.
+    assert_eq!(
+        (told["topology"]["kind"].as_str(), &told["topology"]["edges"]),
+        (Some("random"), &serde_json::json!([]))
+    );
+    // Nobody asked for a network: nothing is known of one.
+    let home = Home::new(&[("a", 1)]);
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let tables = open(&home.path("into").join("dataset"));
+    assert_eq!(
+        (tables["instances"].show(&["region"]), tables["runs"].show(&["network"])),
+        (vec!["-".to_owned()], vec!["-".to_owned()])
+    );
+}

@@ -16,7 +16,7 @@ pub use pubsub::*;
 pub use run::*;
 
 /// The version of the dataset's tables. A reader accepts the same major version.
-pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 2 };
+pub const DATASET_FORMAT: crate::run::Format = crate::run::Format { major: 1, minor: 3 };
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

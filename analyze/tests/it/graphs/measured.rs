@@ -3,7 +3,7 @@
 use tg_analyze::graph::assortativity::{End, by_class, by_degree as assortativity, by_directed_degree};
 use tg_analyze::graph::betweenness::betweenness;
 use tg_analyze::graph::clustering::clustering;
-use tg_analyze::graph::components::{bow_tie, reciprocity, strong, weak};
+use tg_analyze::graph::components::{bow_tie, reciprocity, weak};
 use tg_analyze::graph::connectivity::{edge_connectivity, vertex_connectivity};
 use tg_analyze::graph::cores::core_numbers;
 use tg_analyze::graph::cut::cuts;
@@ -14,6 +14,7 @@ use tg_analyze::graph::pagerank::pagerank;
 use tg_analyze::graph::reach::reach;
 use tg_analyze::graph::robustness::{by_degree, by_degree_adaptive, remove};
 use tg_analyze::graph::spectral::{algebraic_connectivity, spectral_gap, spectral_radius};
+use tg_analyze::graph::strong::strong;
 use tg_analyze::graph::{Csr, Graph};
 
 /// A value: one that may be absent, or one for each node, part or distance.

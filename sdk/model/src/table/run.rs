@@ -20,6 +20,11 @@ pub const RUNS: Table = Table {
         may("series_id", Kind::Text, "The first run of the command that made this run."),
         must("config", Kind::TextMap, "What the matrix varied, and the run of the composition."),
         may("repeat", Kind::U32, "The number of the repeat, from 0."),
+        may(
+            "network",
+            Kind::Text,
+            "The network between instances that was asked for, as JSON, as `run.json` has it but for the pairs of a topology.",
+        ),
     ],
     sort: &[],
 };
@@ -50,6 +55,7 @@ pub const INSTANCES: Table = Table {
             Kind::I64Map,
             "When it told of a phase (connect, warm, run, cool, complete): ns since 1970-01-01 UTC.",
         ),
+        may("region", Kind::Text, "The region of the network that it was put into."),
     ],
     sort: &["instance"],
 };
