@@ -157,7 +157,12 @@ fn usual(line: &str) -> Option<Line<'_>> {
                 }
                 let mut all = Vec::with_capacity(4);
                 while let Some(key) = scan.key().ok()? {
-                    all.push((key, measure(&scan.value().ok()?)?));
+                    let cell = scan.value().ok()?;
+                    let number = cell.float();
+                    if number.is_none() && cell != Cell::Null {
+                        return None;
+                    }
+                    all.push((key, number));
                 }
                 measures.replace(Measures(all)).is_some()
             }
@@ -169,13 +174,6 @@ fn usual(line: &str) -> Option<Line<'_>> {
     }
     scan.end().ok()?;
     Some(Line { ts: ts?, kind: kind?, name: name?, measures: measures?, unit, dir })
-}
-
-fn measure(cell: &Cell<'_>) -> Option<Option<f64>> {
-    match cell {
-        Cell::Null => Some(None),
-        number => number.float().map(Some),
-    }
 }
 
 fn int(cell: &Cell<'_>) -> Option<i64> {
