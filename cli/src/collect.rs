@@ -100,6 +100,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             tg_model::layout::run_dir(&context.home.writable()?, &run).join("only").join(only.to_string())
         }
     };
+    // Only the run's own folder is found by the run's id.
+    let name = if args.output.is_none() && args.only.is_none() { run.to_string() } else { summary::folder(&into) };
     if let Some(output) = &args.output {
         is_no_file(output)?;
     }
@@ -132,7 +134,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let began = Instant::now();
     let collected = collect(from.as_ref(), &run, &into, &options).await?;
     let took = began.elapsed();
-    output::to_stdout(|out| summary::write(out, &run, &into, &collected, took))?;
+    output::to_stdout(|out| summary::write(out, &run, &name, &collected, took))?;
     if let Some(place) = args.publish {
         publish(&Publisher::new(args.store.open(place).await, run.clone(), &into), &run).await?;
     }

@@ -15,6 +15,7 @@ use crate::archive::read::Archive;
 use crate::collect::{CollectOptions, Collected, collect};
 use crate::dataset::build::build;
 use crate::dataset::own::Keys;
+use crate::dataset::own_line;
 use crate::dataset::scratch::Scratch;
 use crate::dataset::segment::{Segment, Shapes, T};
 use crate::read::facts::Facts;
@@ -64,8 +65,9 @@ fn scratch() -> PathBuf {
 ///
 /// # Panics
 ///
-/// If a line has no fate, more than one, or one that its rows do not show.
+/// If a line has no fate, more than one, or one that its rows do not show, or if it is an object to one reader only.
 pub fn lines(which: usize, content: &[u8]) {
+    content.split(|&byte| byte == b'\n').filter_map(|line| str::from_utf8(line).ok()).for_each(one_opinion);
     fates(NAMES[which % NAMES.len()], content, None);
 }
 
@@ -79,6 +81,16 @@ pub fn rules(text: &[u8], content: &[u8]) {
     let Ok(rules) = Rules::parse("rules.toml", text) else { return };
     assert!(Rules::parse("rules.toml", rules.text()).is_ok(), "the archive's rules can be read again");
     fates("mine.ndjson", content, Some(&rules));
+}
+
+/// Our scanner takes the lines that the JSON library takes, but for the last level of those that are nested to its limit.
+fn one_opinion(line: &str) {
+    const DEEP: usize = 100;
+    if line.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() < DEEP {
+        let scanned = own_line::read(line, Vec::new()).is_some();
+        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok();
+        assert_eq!(scanned, object, "{line}");
+    }
 }
 
 fn fates(name: &str, content: &[u8], rules: Option<&Rules>) {

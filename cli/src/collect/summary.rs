@@ -17,11 +17,17 @@ const MOST_REASONS: usize = 5;
 /// The columns of a terminal that nobody has widened.
 const WIDTH: usize = 78;
 
-/// Says what was collected, where it is, and what to type next.
+/// What a folder is called on a command line, where a bare word would be a run of the home.
+pub(super) fn folder(into: &Path) -> String {
+    let name = into.display().to_string();
+    if name.contains(std::path::is_separator) || name.starts_with('.') { name } else { format!("./{name}") }
+}
+
+/// Says what was collected, where it is, and what to type next to look at what has that name.
 pub(super) fn write(
     out: &mut dyn Write,
     run: &RunId,
-    into: &Path,
+    name: &str,
     collected: &Collected,
     took: Duration,
 ) -> io::Result<()> {
@@ -64,12 +70,6 @@ pub(super) fn write(
     }
     if let Some(dataset) = &collected.dataset {
         writeln!(out, "  dataset    {}", dataset.display())?;
-        // A run's folder is named by its id; any other is named by its path.
-        let name = if into.file_name().is_some_and(|name| name == run.as_str()) {
-            run.to_string()
-        } else {
-            into.display().to_string()
-        };
         writeln!(out, "Next: tg analyze stats {name}")?;
     }
     Ok(())
@@ -160,12 +160,18 @@ mod tests {
             ..Collected::default()
         };
         let mut out = Vec::new();
-        write(&mut out, &"r1".parse().expect("a good id"), Path::new("/x/r1"), &collected, Duration::from_secs(90))
-            .expect("memory");
+        write(&mut out, &"r1".parse().expect("a good id"), "r1", &collected, Duration::from_secs(90)).expect("memory");
         let text = String::from_utf8(out).expect("UTF-8");
         assert!(text.lines().count() <= 23 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("1 failed") && text.contains("9 ok, "), "{text}");
         assert!(text.contains("run.out:7"), "{text}");
         assert!(text.contains("Next: tg analyze stats r1"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_is_never_taken_for_a_run() {
+        for (into, name) in [("mine", "./mine"), ("r1", "./r1"), ("a/b", "a/b"), ("/x", "/x"), ("./r1", "./r1")] {
+            assert_eq!(folder(Path::new(into)), name);
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serve::{Behind, Faults, serve};
 use store::Store;
 
@@ -36,24 +37,34 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Records with numbers that do not repeat, cut to the size.
+/// So much content is made; objects beyond it share that of the first ones, so that any number fits in memory.
+const MOST_BYTES: u64 = 512 << 20;
+
 fn fill(store: &Store, instances: u64, files: u64, bytes: u64) {
-    let size = usize::try_from(bytes).unwrap_or(0);
     let mut state = 1_u64;
+    let distinct = (MOST_BYTES / bytes.max(1)).clamp(1, instances * files);
+    let contents: Vec<Bytes> = (0..distinct).map(|_| content(bytes, &mut state).into()).collect();
+    let mut contents = contents.iter().cycle();
     for instance in 0..instances {
-        for file in 0..files {
-            let mut content = String::with_capacity(size + 64);
-            while content.len() < size {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let value = state >> 33;
-                content.push_str("{\"ts\":15850000000");
-                content.push_str(&value.to_string());
-                content.push_str(",\"x\":");
-                content.push_str(&(value % 1000).to_string());
-                content.push_str("}\n");
-            }
-            content.truncate(size);
-            store.put(&format!("lab/runs/r1/g/{instance}/file{file}.ndjson"), content);
+        for (file, content) in (0..files).zip(&mut contents) {
+            store.put(&format!("lab/runs/r1/g/{instance}/file{file}.ndjson"), content.clone());
         }
     }
+}
+
+/// Records with numbers that do not repeat, cut to the size.
+fn content(bytes: u64, state: &mut u64) -> String {
+    let size = usize::try_from(bytes).unwrap_or(0);
+    let mut content = String::with_capacity(size + 64);
+    while content.len() < size {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let value = *state >> 33;
+        content.push_str("{\"ts\":15850000000");
+        content.push_str(&value.to_string());
+        content.push_str(",\"x\":");
+        content.push_str(&(value % 1000).to_string());
+        content.push_str("}\n");
+    }
+    content.truncate(size);
+    content
 }

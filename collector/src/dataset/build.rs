@@ -449,7 +449,7 @@ fn each_line(
                 }
             }
         }
-        segment.settle()?;
+        segment.settle(line.bytes.len())?;
     };
     let ended = match cut {
         None => lines.finish(),

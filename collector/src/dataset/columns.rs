@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, Int64Array, ListArray, PrimitiveArray, StringArray, UInt16Array,
-    UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, ListArray, PrimitiveArray, StringArray, UInt16Array, UInt32Array,
+    new_null_array,
 };
-use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
 
 use super::places::Places;
@@ -81,8 +81,10 @@ pub(crate) fn globalize(
             && let Some(ts) = shape.index("ts")
             && let Some(ts) = batch.column(ts).as_primitive_opt::<TimestampNanosecondType>()
         {
-            let since: Int64Array = ts.iter().map(|ts| Some(ts?.wrapping_sub(start?))).collect();
-            columns[at] = Arc::new(since);
+            columns[at] = match start {
+                Some(start) => Arc::new(ts.unary::<_, Int64Type>(|ts| ts.wrapping_sub(start))),
+                None => new_null_array(&DataType::Int64, ts.len()),
+            };
         }
     }
     RecordBatch::try_new(batch.schema(), columns)
@@ -112,7 +114,7 @@ fn renumber(column: &ArrayRef, peers: &[u32]) -> Result<ArrayRef, CollectError> 
     if let Some(list) = column.as_list_opt::<i32>() {
         let values = list.values().as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?;
         let values = map(values, peers);
-        let arrow::datatypes::DataType::List(field) = list.data_type() else { return Err(wrong()) };
+        let DataType::List(field) = list.data_type() else { return Err(wrong()) };
         let list = ListArray::try_new(field.clone(), list.offsets().clone(), Arc::new(values), list.nulls().cloned());
         return list
             .map(|list| Arc::new(list) as ArrayRef)

@@ -11,7 +11,7 @@ pub(crate) mod lookup_row;
 pub(crate) mod lookups;
 pub(crate) mod machine;
 pub(crate) mod own;
-mod own_line;
+pub(crate) mod own_line;
 pub(crate) mod own_rows;
 pub(crate) mod peers;
 pub(crate) mod places;

@@ -141,7 +141,7 @@ impl Filler<'_> {
             let mut cells: Vec<Cell<'_>> = vec![Cell::Null; self.columns.len()];
             let mut rest = serde_json::Map::new();
             // It was read before.
-            for (key, cell) in own_line::read(text.unwrap_or_default()).unwrap_or_default() {
+            for (key, cell) in own_line::read(text.unwrap_or_default(), Vec::new()).unwrap_or_default() {
                 match (self.place(key.as_str()), cell) {
                     (Some(at), cell) => cells[at] = cell,
                     (None, Cell::Null) => {}

@@ -1,14 +1,15 @@
 //! One line of a table of the author's own: its keys and its values, read without a copy where that can be.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 use tg_model::table::Kind;
 
 use super::rows::{Row, Value};
 use crate::read::json::Text;
+use crate::read::scan::Scan;
+
+pub(crate) use crate::read::scan::Cell;
 
 /// What the values of a key were so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,20 +42,6 @@ impl Seen {
     }
 }
 
-/// One value of a line.
-#[derive(Debug, Clone)]
-pub(crate) enum Cell<'a> {
-    Null,
-    Bool(bool),
-    Int(i64),
-    /// One that is no `i64`.
-    Uint(u64),
-    Float(f64),
-    Text(Text<'a>),
-    /// A list or an object.
-    Json(Json),
-}
-
 impl Cell<'_> {
     pub(crate) fn seen(&self) -> Seen {
         let none = Seen::default();
@@ -75,7 +62,7 @@ impl Cell<'_> {
             Self::Uint(n) => n.into(),
             Self::Float(x) => x.into(),
             Self::Text(text) => Json::String(text.0.into_owned()),
-            Self::Json(json) => json,
+            Self::Json(json) => *json,
         }
     }
 
@@ -122,72 +109,22 @@ impl Cell<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take;
-        impl<'de> Visitor<'de> for Take {
-            type Value = Cell<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
-                Ok(Cell::Null)
-            }
-            fn visit_bool<E>(self, yes: bool) -> Result<Cell<'de>, E> {
-                Ok(Cell::Bool(yes))
-            }
-            fn visit_i64<E>(self, n: i64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Int(n))
-            }
-            fn visit_u64<E>(self, n: u64) -> Result<Cell<'de>, E> {
-                Ok(i64::try_from(n).map_or(Cell::Uint(n), Cell::Int))
-            }
-            fn visit_f64<E>(self, x: f64) -> Result<Cell<'de>, E> {
-                Ok(Cell::Float(x))
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(Text(text.into())))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
-                Ok(Cell::Text(Text(text.to_owned().into())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Cell<'de>, A::Error> {
-                Json::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map(Cell::Json)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Cell<'de>, A::Error> {
-                Json::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Cell::Json)
-            }
-        }
-        deserializer.deserialize_any(Take)
+/// The entries of a line; of two of one name, both. None says that the line is no JSON object.
+pub(crate) fn read<'a>(text: &'a str, mut entries: Entries<'a>) -> Option<Entries<'a>> {
+    let mut scan = Scan::object(text).ok()?;
+    while let Some(key) = scan.key().ok()? {
+        entries.push((key, scan.value().ok()?));
     }
+    scan.end().ok().map(|()| entries)
 }
 
-/// The entries of an object in the order in which they were written.
-struct Entries<'a>(Vec<(Text<'a>, Cell<'a>)>);
+/// Keys and values in the order in which they were written.
+pub(crate) type Entries<'a> = Vec<(Text<'a>, Cell<'a>)>;
 
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take;
-        impl<'de> Visitor<'de> for Take {
-            type Value = Entries<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
-                let mut entries = Vec::with_capacity(16);
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Take)
-    }
-}
-
-/// The entries of a line; of two of one name, both. An error says that the line is no JSON object.
-pub(crate) fn read(text: &str) -> Result<Vec<(Text<'_>, Cell<'_>)>, serde_json::Error> {
-    serde_json::from_str(text).map(|Entries(entries)| entries)
+/// The room that entries took, for those of another line.
+pub(crate) fn room<'a>(mut entries: Entries<'_>) -> Entries<'a> {
+    entries.clear();
+    entries.into_iter().map(|(_, _)| (Text::default(), Cell::Null)).collect()
 }
 
 #[cfg(test)]
@@ -204,12 +141,12 @@ mod tests {
         ];
         for line in good {
             let wanted: serde_json::Map<String, Json> = serde_json::from_str(line).expect("a good line");
-            let entries = read(line).expect("a good line");
+            let entries = read(line, Vec::new()).expect("a good line");
             let got = entries.into_iter().map(|(key, cell)| (key.0.into_owned(), cell.into_json()));
             assert_eq!(got.collect::<serde_json::Map<_, _>>(), wanted);
         }
         for line in ["", "[]", "1", "{", r#"{"a":}"#, r#"{"a":1e999}"#, r#"{"a":["\ud800"]}"#, "{} {}"] {
-            assert!(read(line).is_err(), "{line}");
+            assert!(read(line, Vec::new()).is_none(), "{line}");
         }
     }
 }

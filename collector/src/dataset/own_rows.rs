@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, UInt64Ty
 use arrow::record_batch::RecordBatch;
 
 use super::own::{Keys, MOST_COLUMNS};
-use super::own_line::{self, Cell, Seen};
+use super::own_line::{self, Cell, Entries, Seen};
 use super::scratch::{Pile, PileWriter, Scratch};
 use crate::error::CollectError;
 use crate::read::json::Text;
@@ -110,7 +110,7 @@ impl Classes {
         } else if let Some(column) = at(4) {
             Cell::Text(Text(column.as_string::<i32>().value(row).into()))
         } else if let Some(column) = at(5) {
-            Cell::Json(serde_json::from_str(column.as_string::<i32>().value(row)).unwrap_or_default())
+            Cell::Json(Box::new(serde_json::from_str(column.as_string::<i32>().value(row)).unwrap_or_default()))
         } else {
             Cell::Null
         }
@@ -139,6 +139,8 @@ impl Layout {
 /// Lines of one table that are being read.
 pub(crate) struct OwnRows {
     scratch: Arc<Scratch>,
+    /// Room for the entries of a line.
+    entries: Entries<'static>,
     keys: Keys,
     places: [UInt32Builder; 3],
     columns: Vec<Column>,
@@ -167,6 +169,7 @@ impl OwnRows {
     pub(crate) fn new(scratch: &Arc<Scratch>) -> Self {
         Self {
             scratch: scratch.clone(),
+            entries: Vec::new(),
             keys: Keys::default(),
             places: std::array::from_fn(|_| UInt32Builder::new()),
             columns: Vec::new(),
@@ -183,16 +186,18 @@ impl OwnRows {
 
     /// Takes a line; false, and nothing else, if it is no JSON object.
     pub(crate) fn push(&mut self, instance: u32, file_id: u32, line: u32, text: &str) -> bool {
-        let Ok(entries) = own_line::read(text) else { return false };
+        let room = own_line::room(std::mem::take(&mut self.entries));
+        let Some(mut entries) = own_line::read(text, room) else { return false };
         if self.has_columns_for(&entries) {
-            self.fill(entries);
+            self.fill(&mut entries);
         } else {
-            for (key, cell) in entries {
+            for (key, cell) in &entries {
                 self.keys.add(key.as_str(), cell.seen());
             }
             self.lines.append_value(text);
             self.bytes += text.len();
         }
+        self.entries = own_line::room(entries);
         for (builder, value) in self.places.iter_mut().zip([file_id, line, instance]) {
             builder.append_value(value);
         }
@@ -212,7 +217,7 @@ impl OwnRows {
     }
 
     /// Makes room for the keys of a line; false if it is to be kept as it is.
-    fn has_columns_for(&mut self, entries: &[(Text<'_>, Cell<'_>)]) -> bool {
+    fn has_columns_for(&mut self, entries: &Entries<'_>) -> bool {
         let as_lines = self.turns >= MOST_TURNS || entries.len() > MOST_COLUMNS;
         if as_lines != self.as_lines {
             self.turn();
@@ -239,11 +244,11 @@ impl OwnRows {
         true
     }
 
-    fn fill(&mut self, mut entries: Vec<(Text<'_>, Cell<'_>)>) {
+    fn fill(&mut self, entries: &mut Entries<'_>) {
         let in_order = entries.len() <= self.columns.len()
             && entries.iter().zip(&self.columns).all(|((key, _), column)| key.as_str() == column.key);
         if in_order {
-            for ((_, cell), column) in entries.into_iter().zip(&mut self.columns) {
+            for ((_, cell), column) in entries.drain(..).zip(&mut self.columns) {
                 self.bytes += column.put(self.rows, cell);
             }
             return;

@@ -102,6 +102,10 @@ impl T {
 
 /// Rows of a batch of a table, about.
 const BATCH_BYTES: usize = 512 << 10;
+/// How much is read before it is looked at how large everything has grown.
+const SETTLE_BYTES: usize = 32 << 10;
+/// What a line counts for beside its bytes.
+const LINE_BYTES: usize = 32;
 /// A segment with more peers ends, so that its dictionary stays small.
 const MOST_PEERS: usize = 100_000;
 
@@ -127,6 +131,8 @@ pub(crate) struct Segment {
     own: BTreeMap<String, OwnRows>,
     peers: HashMap<String, u32>,
     done: Vec<Part>,
+    /// Bytes of lines since it was last looked at how large everything has grown.
+    unsettled: usize,
 }
 
 /// What a finished segment holds.
@@ -149,6 +155,7 @@ impl Segment {
             own: BTreeMap::new(),
             peers: HashMap::new(),
             done: Vec::new(),
+            unsettled: 0,
         }
     }
 
@@ -187,8 +194,13 @@ impl Segment {
         idx
     }
 
-    /// Moves what has grown large out of the way. To be called between lines.
-    pub(crate) fn settle(&mut self) -> Result<(), CollectError> {
+    /// Moves what has grown large out of the way. To be called after each line, with its bytes.
+    pub(crate) fn settle(&mut self, bytes: usize) -> Result<(), CollectError> {
+        self.unsettled += bytes + LINE_BYTES;
+        if self.unsettled < SETTLE_BYTES {
+            return Ok(());
+        }
+        self.unsettled = 0;
         for (rows, pile) in self.tables.iter_mut().flatten() {
             if rows.bytes() >= BATCH_BYTES {
                 pile.push(take(rows)?)?;

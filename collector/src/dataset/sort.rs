@@ -16,10 +16,12 @@ use crate::error::CollectError;
 /// How many bytes of rows are sorted at once.
 const RUN_BYTES: usize = 24 << 20;
 /// How many rows a batch of a sorted run has.
-const BATCH_ROWS: usize = 2048;
-/// A batch of a sorted run has fewer rows if they take more bytes than this.
-const BATCH_BYTES: usize = 256 << 10;
-/// So many runs of one level are merged to one of the next, so that a row is written once for each level.
+const BATCH_ROWS: usize = 1024;
+/// A batch of a sorted run has fewer rows if they take more bytes than this. A merge holds a batch or two of each run, and
+/// the keys of their rows.
+const BATCH_BYTES: usize = 64 << 10;
+/// So many runs of one level are merged to one of the next, so that a row is written once for each level and a merge reads
+/// less than so many runs of each level.
 const FAN_IN: usize = 24;
 
 /// Takes batches in any order and gives their rows back sorted.
@@ -143,27 +145,37 @@ impl Sorter {
         let mut bytes = 0;
         while let Some(Reverse((_, at))) = heap.pop() {
             let cursor = &mut cursors[at];
-            if let Some((batch, _)) = &cursor.batch {
+            let Some((batch, keys)) = &cursor.batch else { continue };
+            // All rows of this run that come before the next one of any other.
+            let mut row = cursor.row - 1;
+            let end = heap.peek().and_then(|Reverse((next, of))| {
+                (row + 1..batch.num_rows()).find(|&row| (keys.row(row), at) > (next.row(), *of))
+            });
+            let end = end.unwrap_or(batch.num_rows());
+            while row < end {
                 let slot = *entered[at].get_or_insert_with(|| {
                     held.push(batch.clone());
                     held.len() - 1
                 });
-                picks.push((slot, cursor.row - 1));
-                bytes += cursor.row_bytes;
+                let room = (BATCH_BYTES.saturating_sub(bytes) / cursor.row_bytes).clamp(1, BATCH_ROWS - picks.len());
+                let until = end.min(row + room);
+                picks.extend((row..until).map(|row| (slot, row)));
+                bytes += (until - row) * cursor.row_bytes;
+                row = until;
+                if picks.len() == BATCH_ROWS || bytes >= BATCH_BYTES {
+                    each(self.pick(&held, &picks)?)?;
+                    bytes = 0;
+                    picks.clear();
+                    held.clear();
+                    entered.fill(None);
+                }
             }
-            let last_of_batch = cursor.batch.as_ref().is_none_or(|(batch, _)| cursor.row >= batch.num_rows());
-            if let Some(key) = cursor.advance(self)? {
-                heap.push(Reverse((key, at)));
-            }
-            if last_of_batch {
+            if end == batch.num_rows() {
                 entered[at] = None;
             }
-            if picks.len() == BATCH_ROWS || bytes >= BATCH_BYTES {
-                each(self.pick(&held, &picks)?)?;
-                bytes = 0;
-                picks.clear();
-                held.clear();
-                entered.fill(None);
+            cursor.row = end;
+            if let Some(key) = cursor.advance(self)? {
+                heap.push(Reverse((key, at)));
             }
         }
         if !picks.is_empty() {
@@ -173,6 +185,11 @@ impl Sorter {
     }
 
     fn pick(&self, held: &[RecordBatch], picks: &[(usize, usize)]) -> Result<RecordBatch, CollectError> {
+        if let [only] = held
+            && picks.len() == only.num_rows()
+        {
+            return Ok(only.clone());
+        }
         let held: Vec<&RecordBatch> = held.iter().collect();
         interleave_record_batch(&held, picks).map_err(columns(&self.name))
     }

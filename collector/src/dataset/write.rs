@@ -205,7 +205,8 @@ fn weigh_column(column: &ArrayRef, from: usize, to: usize) -> usize {
     }
 }
 
-/// Numbers that hardly repeat are not kept in dictionaries; times and positions are stored as differences.
+/// Numbers that hardly repeat are not kept in dictionaries: whole ones are stored as differences, others byte by byte.
+/// Both leave less for zstd to look at.
 fn properties(shape: &Shape) -> WriterProperties {
     let about: std::collections::BTreeMap<&str, &str> =
         shape.columns.iter().map(|c| (c.name.as_str(), c.doc.as_str())).collect();
@@ -235,11 +236,16 @@ fn properties(shape: &Shape) -> WriterProperties {
     for column in &shape.columns {
         let path = ColumnPath::from(column.name.as_str());
         let steady = matches!(column.name.as_str(), "file_id" | "line" | "instance" | "query_id" | "seq" | "of_line");
-        if column.kind == Kind::Time || column.name.ends_with("_ns") || steady {
+        let wide = matches!(column.kind, Kind::U64 | Kind::I64);
+        if column.kind == Kind::Time || column.name.ends_with("_ns") || steady || wide {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-        } else if matches!(column.kind, Kind::F64 | Kind::F32 | Kind::U64 | Kind::I64 | Kind::Kad) {
+        } else if matches!(column.kind, Kind::F64 | Kind::F32) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT);
+        } else if matches!(column.kind, Kind::Kad) {
             builder = builder.set_column_dictionary_enabled(path, false);
         }
     }

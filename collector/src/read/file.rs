@@ -149,7 +149,7 @@ fn whole(
                 note(segment, Some(at.instance), at.file_id, at.line, file.path, reason, &head);
             }
         }
-        segment.settle()?;
+        segment.settle(line.bytes.len())?;
     }
 }
 

@@ -54,9 +54,25 @@ pub(crate) struct Line<'a> {
     pub(crate) too_long: bool,
 }
 
+impl<'a> Line<'a> {
+    /// A byte order mark before the first line and a carriage return at the end are no part of it.
+    fn new(number: u64, mut bytes: &'a [u8], ended: bool, too_long: bool) -> Self {
+        if number == 1 {
+            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        }
+        if ended && !too_long {
+            bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        }
+        Self { number, bytes, ended, too_long }
+    }
+}
+
 /// Reads a file line by line.
 pub(crate) struct Lines<R> {
     reader: BufReader<Hashed<R>>,
+    /// How much of the reader's buffer the last line takes.
+    used: usize,
+    /// A line that does not lie in the buffer as a whole.
     line: Vec<u8>,
     number: u64,
 }
@@ -64,16 +80,27 @@ pub(crate) struct Lines<R> {
 impl<R: Read> Lines<R> {
     pub(crate) fn new(inner: R) -> Self {
         let hashed = Hashed { inner, hash: Sha256::new(), size: 0, error: None };
-        Self { reader: BufReader::with_capacity(256 << 10, hashed), line: Vec::new(), number: 0 }
+        Self { reader: BufReader::with_capacity(256 << 10, hashed), used: 0, line: Vec::new(), number: 0 }
     }
 
     /// The first bytes of the file, as many as the buffer holds, without taking them.
     pub(crate) fn head(&mut self) -> io::Result<&[u8]> {
-        self.reader.fill_buf()
+        self.rest().fill_buf()
     }
 
-    /// The next line. A byte order mark before the first and a carriage return at the end are no part of it.
+    /// The next line.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        let reader = self.rest();
+        while let Err(error) = reader.fill_buf() {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        if let Some(end) = memchr::memchr(b'\n', self.reader.buffer()) {
+            self.number += 1;
+            self.used = end + 1;
+            return Ok(Some(Line::new(self.number, &self.reader.buffer()[..end], true, false)));
+        }
         self.line.clear();
         let mut ended = false;
         let mut too_long = false;
@@ -104,25 +131,20 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        let mut bytes = self.line.as_slice();
-        if self.number == 1 {
-            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        }
-        if ended && !too_long {
-            bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        }
-        Ok(Some(Line { number: self.number, bytes, ended, too_long }))
+        Ok(Some(Line::new(self.number, &self.line, ended, too_long)))
     }
 
     /// What is left, for whoever reads it otherwise than by line.
-    pub(crate) fn rest(&mut self) -> &mut impl BufRead {
+    pub(crate) fn rest(&mut self) -> &mut (impl BufRead + use<R>) {
+        self.reader.consume(std::mem::take(&mut self.used));
         &mut self.reader
     }
 
     /// Reads what is left without looking at it, and gives the file's size and SHA-256 in hexadecimal.
     pub(crate) fn finish(mut self) -> io::Result<(u64, String)> {
+        let reader = self.rest();
         loop {
-            let n = match self.reader.fill_buf() {
+            let n = match reader.fill_buf() {
                 Ok(available) => available.len(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -130,7 +152,7 @@ impl<R: Read> Lines<R> {
             if n == 0 {
                 break;
             }
-            self.reader.consume(n);
+            reader.consume(n);
         }
         let hashed = self.reader.into_inner();
         Ok((hashed.size, hex(&hashed.hash.finalize())))

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::facts::Facts;
 use super::json::{Ns, Text};
+use super::scan::{Cell, Scan};
 use super::{At, Fate, operations};
 use crate::dataset::segment::{Segment, T};
 
@@ -139,12 +140,57 @@ impl<'de: 'a, 'a> Deserialize<'de> for Measures<'a> {
     }
 }
 
+/// A line as the SDKs write it; any other is read as JSON at large.
+fn usual(line: &str) -> Option<Line<'_>> {
+    let mut scan = Scan::object(line).ok()?;
+    let (mut ts, mut kind, mut name, mut measures, mut unit, mut dir) = (None, None, None, None, None, None);
+    while let Some(key) = scan.key().ok()? {
+        let twice = match key.as_str() {
+            "ts" => ts.replace(Ns(int(&scan.value().ok()?)?)).is_some(),
+            "type" => kind.replace(text(scan.value().ok()?)?).is_some(),
+            "name" => name.replace(text(scan.value().ok()?)?).is_some(),
+            "unit" => unit.replace(text(scan.value().ok()?)?).is_some(),
+            "dir" => dir.replace(i8::try_from(int(&scan.value().ok()?)?).ok()?).is_some(),
+            "measures" => {
+                if !scan.enter() {
+                    return None;
+                }
+                let mut all = Vec::with_capacity(4);
+                while let Some(key) = scan.key().ok()? {
+                    let cell = scan.value().ok()?;
+                    let number = cell.float();
+                    if number.is_none() && cell != Cell::Null {
+                        return None;
+                    }
+                    all.push((key, number));
+                }
+                measures.replace(Measures(all)).is_some()
+            }
+            _ => return None,
+        };
+        if twice {
+            return None;
+        }
+    }
+    scan.end().ok()?;
+    Some(Line { ts: ts?, kind: kind?, name: name?, measures: measures?, unit, dir })
+}
+
+fn int(cell: &Cell<'_>) -> Option<i64> {
+    if let Cell::Int(n) = cell { Some(*n) } else { None }
+}
+
+fn text(cell: Cell<'_>) -> Option<Text<'_>> {
+    if let Cell::Text(text) = cell { Some(text) } else { None }
+}
+
 /// Reads a line of `results.out` or `diagnostics.out`.
 pub(crate) fn read(segment: &mut Segment, facts: &mut Facts, source: &str, at: At, line: &str) -> Fate {
     if line.trim().is_empty() {
         return Fate::Noted("blank-line");
     }
-    let mut parsed = match serde_json::from_str::<Line<'_>>(line) {
+    let parsed = usual(line).map_or_else(|| serde_json::from_str(line), Ok);
+    let mut parsed: Line<'_> = match parsed {
         Ok(parsed) => parsed,
         Err(error) if error.is_data() => return Fate::Noted("bad-record"),
         Err(_) => return Fate::Noted("not-json"),
@@ -223,6 +269,43 @@ pub(crate) fn point(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is read the short way is what the long one makes of it.
+    #[test]
+    fn usual_lines_are_read_as_the_json_library_reads_them() {
+        let same = |line: &str| {
+            let short = usual(line);
+            let long = serde_json::from_str::<Line<'_>>(line);
+            let show = |line: &Line<'_>| {
+                let measures: Vec<_> = line.measures.0.iter().map(|(key, x)| (key.0.clone(), *x)).collect();
+                let unit = line.unit.as_ref().map(|unit| unit.0.clone());
+                format!("{:?} {:?} {:?} {measures:?} {unit:?} {:?}", line.ts, line.kind, line.name, line.dir)
+            };
+            if let Some(short) = &short {
+                assert_eq!(show(short), show(&long.expect(line)), "{line}");
+            }
+            short.is_some()
+        };
+        for usual in [
+            r#"{"ts":1,"type":"point","name":"a,b=c","measures":{"value":1.5}}"#,
+            r#"{"ts": -7, "type": "point", "name": "a\n", "measures": {"p50": 18446744073709551615, "p95": null}}"#,
+            r#"{"measures":{},"name":"","type":"","ts":0,"unit":"ns","dir":-1}"#,
+        ] {
+            assert!(same(usual), "{usual}");
+        }
+        for other in [
+            r#"{"ts":1.5e18,"type":"point","name":"a","measures":{"value":1}}"#,
+            r#"{"ts":1,"ts":2,"type":"point","name":"a","measures":{"value":1}}"#,
+            r#"{"ts":1,"type":"point","name":"a","measures":{"value":"1"}}"#,
+            r#"{"ts":1,"type":"point","name":"a","measures":{"value":1},"dir":300}"#,
+            r#"{"ts":1,"type":"point","name":"a","measures":[]}"#,
+            r#"{"ts":1,"type":"point","name":"a","measures":{"value":1},"more":1}"#,
+            r#"{"ts":1,"type":"point","name":"a","measures":{"value":1}} "x""#,
+            r#"{"ts":1,"type":"point","name":"a"}"#,
+        ] {
+            assert!(!same(other), "{other}");
+        }
+    }
 
     #[test]
     fn tags_are_found_in_all_three_ways() {

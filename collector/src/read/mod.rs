@@ -17,6 +17,7 @@ pub(crate) mod records;
 pub(crate) mod rule;
 pub(crate) mod run_out;
 pub(crate) mod said;
+pub(crate) mod scan;
 
 /// What became of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]

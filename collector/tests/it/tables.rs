@@ -22,6 +22,8 @@ fn page() -> String {
          Format {}.{}.\n\
          A dataset is a folder with one folder of Parquet files per table: `dataset/<table>/part-NNNN.parquet`.\n\
          A table that a run has no data for is absent.\n\
+         A row follows from the lines of one instance; what takes the whole network, like the rank of a peer or the delivery \
+         of a message, is computed by `tg analyze`.\n\
          What each column means is also in the metadata of every file.\n\
          Columns whose name ends in `_ns` are nanoseconds, in `_bytes` bytes, in `_ratio` a share of 1.\n\
          Columns whose name ends in `_idx` are peers: `peers.peer_idx`.\n\

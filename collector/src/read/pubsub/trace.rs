@@ -138,7 +138,7 @@ fn records<R: BufRead>(
                 }
             }
         }
-        segment.settle()?;
+        segment.settle(record.len())?;
     }
     Err(CollectError::TooMany { what: "records in one file", most: u64::from(u32::MAX) })
 }
