@@ -152,7 +152,7 @@ async fn what_makes_no_sense_is_said_before_anything_is_built() {
     let rows: &[(&str, &str, Exit, &str)] = &[
         ("exec:generic", "", Exit::Usage, "give `command"),
         ("exec:generic", "command = \"sh\"", Exit::Usage, "`command` must be a list of texts"),
-        ("exec:generic", "comand = [\"sh\"]", Exit::Usage, "there is no setting `comand`"),
+        ("exec:generic", "comand = [\"sh\"]", Exit::Usage, "has no setting `comand`"),
         ("exec:generic", "command = [\"no-such-program\"]", Exit::Usage, "`no-such-program` is not there"),
         ("exec:generic", "artifact = \"x\"\nbuild = [\"sh\", \"-c\", \"echo words; exit 3\"]", Exit::Build, "words"),
         ("exec:generic", "artifact = \"x\"\nbuild = [\"true\"]", Exit::Usage, "left no program `x`"),
