@@ -94,7 +94,7 @@ fn home(context: &Context) -> Check {
     match context.home.writable() {
         Ok(home) => Check::good("home", format!("{} is writable", home.display())),
         Err(failure) => {
-            Check::bad("home", Mark::Broken, &failure.told(), "set TG_HOME to a folder that you may write to")
+            Check::bad("home", Mark::Broken, failure.told(), "set TG_HOME to a folder that you may write to")
         }
     }
 }

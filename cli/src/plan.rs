@@ -55,7 +55,7 @@ pub(crate) fn text_of(path: &Path) -> Result<String, Failure> {
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..good].split(|&byte| byte == b'\n').count();
         cannot().note(format!("{}:{line}: this line is not UTF-8", path.display())).hint("save the file as UTF-8 text")
     })
 }
