@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tg_model::event::EventKind;
-use tg_model::layout::RUN_FILE;
+use tg_model::layout::{EVENTS_FILE, RUN_FILE};
 use tg_model::{Evidence, InstanceId, Outcome, RunEvent, RunFile, Verdict};
 
 use super::machine::Starved;
@@ -151,6 +151,11 @@ impl Instances {
         self.starved.between(number, begin, end.unwrap_or(begin))
     }
 
+    /// How many instances ended, as `run.json` says.
+    fn counted(&self) -> u64 {
+        self.run.iter().flat_map(|run| run.tally.values()).flat_map(|by| by.values()).map(|n| u64::from(*n)).sum()
+    }
+
     /// What there should be by now, or will be later: notes with their instance, path, reason and text.
     pub(crate) fn missing(
         &self,
@@ -161,6 +166,11 @@ impl Instances {
         if self.verdict.is_none() && run.ended_ns.is_none() {
             let text = "neither `run.json` nor the run's events say that it ended: it goes on, or it died";
             notes.push((None, RUN_FILE.to_owned(), "not-ended", text.to_owned()));
+        }
+        let (counted, told) = (self.counted(), self.told.values().filter(|told| told.end.is_some()).count() as u64);
+        if counted > told {
+            let text = format!("`run.json` counts {counted} ends of instances, and the run's events tell of {told}");
+            notes.push((None, EVENTS_FILE.to_owned(), "events-missing", text));
         }
         for (&number, told) in &self.told {
             let Some(id) = self.ids.get(number as usize).filter(|id| told.started.is_some() && !wrote(id)) else {
@@ -274,6 +284,9 @@ impl Instances {
         if self.run.is_some() {
             let (outcome, reason) = match told {
                 Some(_) => (Outcome::Lost, "it was started, and the run's events do not say how it ended"),
+                None if self.counted() > self.told.len() as u64 => {
+                    (Outcome::Lost, "`run.json` counts more ends than the run's events tell of")
+                }
                 None => (Outcome::NotStarted, "the run's events do not say that it was started"),
             };
             return (outcome, None, reason.to_owned(), Evidence::default(), 0);

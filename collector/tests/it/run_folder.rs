@@ -299,3 +299,18 @@ async fn regions_and_the_network_that_was_asked_for_are_told() {
         (vec!["-".to_owned()], vec!["-".to_owned()])
     );
 }
+
+#[tokio::test]
+async fn a_run_whose_events_are_gone_has_lost_instances_and_says_so() {
+    let home = Home::new(&[("a", 2)]);
+    let path = home.run_dir().join("run.json");
+    let mut run: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("run.json")).expect("JSON");
+    run["tally"] = serde_json::json!({"a": {"ok": 2}});
+    std::fs::write(&path, run.to_string()).expect("it can be written");
+    drop(std::fs::remove_file(home.run_dir().join("events.ndjson")));
+    home.write("outputs/a/0/run.out", "{\"ts\":5,\"event\":{\"success_event\":{\"group\":\"a\"}}}\n");
+    home.collect("into", &CollectOptions::default()).await.expect("it can be collected");
+    let tables = prove(&home.path("into"), RUN);
+    assert_eq!(tables["instances"].texts("outcome"), ["lost", "lost"]);
+    assert!(tables["notes"].show(&["path", "reason"]).contains(&"events.ndjson events-missing".to_owned()));
+}
