@@ -70,7 +70,11 @@ fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Comp
     // Problems of the composition are told together with that of its plan.
     let found = find::find(plan, &context.home, Some(path)).and_then(|dir| Ok((find::manifest(&dir)?, dir)));
     found.map(|(manifest, dir)| (composition.clone(), manifest, dir)).map_err(|failure| {
-        let mut problems = composition.problems().to_vec();
+        // What does not depend on the plan is told in the same round.
+        let case = composition.global.case.as_ref().map(|case| case.value.as_str());
+        let wish = Wish { backend: args.backend.clone(), builder: args.builder.clone(), ..Wish::default() };
+        let checked = resolve(&Manifest::anything(case), Path::new(""), &composition, &wish);
+        let mut problems = checked.err().unwrap_or_default();
         let line = composition.global.plan.as_ref().and_then(|plan| plan.line);
         problems.push(Problem { file: args.what.clone(), line, text: failure.told(), hint: failure.advice() });
         problems.sort();

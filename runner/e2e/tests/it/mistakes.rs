@@ -67,3 +67,34 @@ fn what_is_not_there_is_named() {
     home.tg(["collect", "20200101"]).expect(20).says("20200101");
     home.tg(["runn"]).expect(2).says("runn");
 }
+
+#[test]
+fn a_plan_that_is_not_there_is_one_problem_among_the_others() {
+    let home = Home::new();
+    let text = "[global]\nplan = \"nosuchplan\"\ncase = \"c\"\n[[groups]]\nid = \"a\"\nexpect = \"fine\"\n";
+    let composition = home.file("composition.toml", text);
+    let done = home.tg(["run", composition.to_str().expect("a plain path"), "--dry-run"]);
+    done.expect(2).says("5 problems");
+    for told in [
+        ":1: `[global]` has no `runner`",
+        ":2: there is no plan `nosuchplan`",
+        ":5: group `a` has no builder",
+        ":5: group `a` has no `instances`",
+        ":6: `expect = \"fine\"`",
+    ] {
+        done.says(told);
+    }
+}
+
+#[test]
+fn a_setting_that_no_builder_has_is_told_before_anything_is_built() {
+    let home = Home::new();
+    let text = format!(
+        "[global]\nplan = \"{}\"\ncase = \"exit\"\nbuilder = \"exec:generic\"\nrunner = \"local:exec\"\n[[groups]]\nid = \"a\"\n\
+         instances = {{ count = 1 }}\nbuild_config = {{ comand = [\"x\"] }}\n",
+        plan("shell").display()
+    );
+    let composition = home.file("composition.toml", &text);
+    let done = home.tg(["run", composition.to_str().expect("a plain path"), "--dry-run"]);
+    done.expect(2).says("`comand`").says("did you mean `command`?");
+}

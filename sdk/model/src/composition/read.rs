@@ -164,12 +164,27 @@ fn run_params(r: &mut Reader<'_>, parent: &Fields<'_>) -> RunParams {
 fn resources(r: &mut Reader<'_>, parent: &Fields<'_>) -> Resources {
     let Some((table, line)) = r.table(parent, "resources") else { return Resources::default() };
     let fields = r.fields(table, line, format!("`resources` of {}", parent.place), &["memory", "cpu"]);
-    let mut quantity = |key: &str| match fields.get(key).map(|at| &at.value) {
-        // `cpu = 2` means the same as `cpu = "2"`.
-        Some(value @ (Value::Int(_) | Value::Float(_))) => Some(value.as_param()),
-        _ => r.some_text(&fields, key).map(|at| at.value),
+    let mut quantity = |key: &str, example: &str| {
+        let text = match fields.get(key).map(|at| &at.value) {
+            // `cpu = 2` means the same as `cpu = "2"`.
+            Some(value @ (Value::Int(_) | Value::Float(_))) => value.as_param(),
+            _ => r.some_text(&fields, key)?.value,
+        };
+        if !is_quantity(&text) {
+            let line = fields.get(key).and_then(|at| at.line);
+            let hint = Some(format!("write it as Kubernetes does: `{key} = \"{example}\"`"));
+            r.problem(line, format!("`{key}` in {} is no quantity: `{}`", fields.place, shown(&text)), hint);
+        }
+        Some(text)
     };
-    Resources { memory: quantity("memory"), cpu: quantity("cpu") }
+    Resources { memory: quantity("memory", "512Mi"), cpu: quantity("cpu", "500m") }
+}
+
+/// A quantity of Kubernetes: a number above zero, and a unit that is decimal, binary or thousandths.
+fn is_quantity(text: &str) -> bool {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let known = ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    text[..digits].parse::<f64>().is_ok_and(|number| number > 0.0) && known.contains(&&text[digits..])
 }
 
 fn instances(r: &mut Reader<'_>, parent: &Fields<'_>) -> Option<Instances> {

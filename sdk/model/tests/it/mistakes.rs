@@ -156,6 +156,11 @@ fn each_mistake_is_named_with_its_line_and_what_to_do() {
             ":12: parameter `rounds`: `ten` is not",
             "pings",
         ),
+        (
+            "[[groups]]\nid = \"h\"\ninstances = { count = 1 }\nresources = { memory = \"lots\", cpu = 2 }\n",
+            ":12: `memory` in `resources`",
+            "512Mi",
+        ),
         ("x = \"a\n", ":9: not TOML", "close texts with the quote"),
         ("x = [1 2]\n", ":9: not TOML", "commas between values"),
         ("[runs\n", ":9: not TOML", "`]`"),
