@@ -131,7 +131,7 @@ fn read(r: &mut Reader<'_>, root: &Table) -> Manifest {
     if let Some((table, _)) = r.table(&top, "extra_sources") {
         for (key, value) in table {
             let Some(paths) = texts(&value.value) else {
-                let hint = Some(format!("write `{} = [\"../shared\"]`", shown(key)));
+                let hint = Some(format!("write `{} = [\"../common\"]`", shown(key)));
                 r.problem(value.line, format!("`extra_sources.{}` must be a list of texts", shown(key)), hint);
                 continue;
             };
