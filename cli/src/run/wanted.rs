@@ -69,17 +69,20 @@ fn with_composition(args: &Args, path: &Path, context: &Context) -> Result<(Comp
     };
     // Problems of the composition are told together with that of its plan.
     let found = find::find(plan, &context.home, Some(path)).and_then(|dir| Ok((find::manifest(&dir)?, dir)));
-    found.map(|(manifest, dir)| (composition.clone(), manifest, dir)).map_err(|failure| {
-        // What does not depend on the plan is told in the same round.
-        let case = composition.global.case.as_ref().map(|case| case.value.as_str());
-        let wish = Wish { backend: args.backend.clone(), builder: args.builder.clone(), ..Wish::default() };
-        let checked = resolve(&Manifest::anything(case), Path::new(""), &composition, &wish);
-        let mut problems = checked.err().unwrap_or_default();
-        let line = composition.global.plan.as_ref().and_then(|plan| plan.line);
-        problems.push(Problem { file: args.what.clone(), line, text: failure.told(), hint: failure.advice() });
-        problems.sort();
-        refused("the composition cannot be run", &problems)
-    })
+    match found {
+        Ok((manifest, dir)) => Ok((composition, manifest, dir)),
+        Err(failure) => {
+            // What does not depend on the plan is told in the same round.
+            let case = composition.global.case.as_ref().map(|case| case.value.as_str());
+            let wish = Wish { backend: args.backend.clone(), builder: args.builder.clone(), ..Wish::default() };
+            let checked = resolve(&Manifest::anything(case), Path::new(""), &composition, &wish);
+            let mut problems = checked.err().unwrap_or_default();
+            let line = composition.global.plan.as_ref().and_then(|plan| plan.line);
+            problems.push(Problem { file: args.what.clone(), line, text: failure.told(), hint: failure.advice() });
+            problems.sort();
+            Err(refused("the composition cannot be run", &problems))
+        }
+    }
 }
 
 /// `PLAN:CASE` is what tables of runs say, so it can be typed, too. A path that exists is never taken apart.
